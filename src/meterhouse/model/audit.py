@@ -1,0 +1,66 @@
+"""The audit: who wrote what in the catalog, and when. It is only ever added to."""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from msgspec import Struct, json
+from msgspec.structs import asdict
+
+_TIMES: Final = ("created_at", "updated_at")
+
+
+class Action(StrEnum):
+    PROVIDER_CREATED = "provider.created"
+    PROVIDER_UPDATED = "provider.updated"
+    CUSTOMER_CREATED = "customer.created"
+    CUSTOMER_LINKED = "customer.linked"
+    CUSTOMER_UPDATED = "customer.updated"
+    CUSTOMER_DELETED = "customer.deleted"
+    PRODUCT_CREATED = "product.created"
+    PRODUCT_UPDATED = "product.updated"
+    PRODUCT_CLONED = "product.cloned"
+    PRODUCT_DELETED = "product.deleted"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+    OPERATOR_CREATED = "operator.created"
+    OPERATOR_PASSWORD_CHANGED = "operator.password_changed"  # noqa: S105 - no password
+    OPERATOR_BARRED = "operator.barred"
+    OPERATOR_REMOVED = "operator.removed"
+    LINK_CREATED = "link.created"
+    SESSION_OPENED = "session.opened"
+    SESSION_ENDED = "session.ended"
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One write. id: increases with time.
+
+    actor: see `tenant.Caller`. at: microseconds since 1970.
+    changes: JSON text of `{field: [before, after]}`.
+    """
+
+    id: int
+    at: int
+    actor: str
+    action: Action
+    ref: str
+    changes: str
+
+
+class Write(Struct, frozen=True):
+    """A write, as it is noted. before, after: None where the thing was not, or is no more."""
+
+    action: Action
+    ref: str
+    before: Struct | None
+    after: Struct | None
+
+    def changes(self) -> str:
+        """Return JSON text of `{field: [before, after]}`, of the fields that differ."""
+        old: dict[str, Any] = {} if self.before is None else asdict(self.before)  # Any: fields of any noun
+        new: dict[str, Any] = {} if self.after is None else asdict(self.after)
+        changed = {
+            name: (old.get(name), new.get(name))
+            for name in old | new
+            if name not in _TIMES and old.get(name) != new.get(name)
+        }
+        return json.encode(changed).decode()

@@ -1,0 +1,261 @@
+"""Every error a caller can see. Each has a `code`, an HTTP `status`, and a sentence that says what to do.
+
+MeterhouseError
+├── Refused                       the request is wrong; sending it again unchanged cannot help
+│   ├── ValidationFailed          400 validation_failed       `errors` names each field
+│   ├── QueryTooLarge             400 query_too_large
+│   ├── InvalidKey                401 invalid_api_key
+│   ├── NotSignedIn               401 not_signed_in
+│   ├── Forbidden                 403 forbidden
+│   ├── KeyEnvironmentMismatch    403 key_env_mismatch
+│   ├── NotFound                  404 not_found
+│   │   ├── CustomerNotFound      404 customer_not_found
+│   │   ├── ProductNotFound       404 product_not_found
+│   │   ├── EventNotFound         404 event_not_found
+│   │   ├── KeyNotFound           404 key_not_found
+│   │   ├── ProviderNotFound      404 provider_not_found
+│   │   └── OperatorNotFound      404 operator_not_found
+│   ├── MethodNotAllowed          405 method_not_allowed
+│   ├── Conflict                  409 conflict
+│   │   ├── IdempotencyConflict   409 idempotency_conflict
+│   │   ├── EmailTaken            409 email_exists
+│   │   ├── ExternalRefTaken      409 external_ref_exists
+│   │   ├── ReferenceTaken        409 reference_exists
+│   │   ├── ProductNameTaken      409 product_name_exists
+│   │   ├── ProviderNameTaken     409 provider_name_exists
+│   │   └── OperatorTaken         409 operator_exists
+│   ├── PayloadTooLarge           413 payload_too_large
+│   └── UnsupportedMediaType      415 unsupported_media_type
+└── Unavailable                   nothing was stored; send the same request again, keys make it safe
+    ├── LogUnavailable            503 log_unavailable
+    ├── Overloaded                503 overloaded
+    └── WarehouseUnavailable      503 warehouse_unavailable
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from msgspec import Struct
+
+
+class FieldError(Struct, frozen=True):
+    """One thing wrong with one field. `path` is dotted (`events.3.units`), or "" for the whole body."""
+
+    path: str
+    message: str
+
+
+class MeterhouseError(Exception):
+    """Something went wrong inside Meterhouse; the request id finds it in the server's log."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class Refused(MeterhouseError):
+    """The request was refused; sending it again unchanged cannot help."""
+
+    code = "refused"
+    status = 400
+
+
+class ValidationFailed(Refused):
+    """Validation failed"""
+
+    code = "validation_failed"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__()
+        self.errors = tuple(errors)
+
+    @classmethod
+    def of(cls, path: str, message: str) -> "ValidationFailed":
+        return cls((FieldError(path, message),))
+
+
+class QueryTooLarge(Refused):
+    """The question covers too many events; ask for a shorter time range or fewer filters."""
+
+    code = "query_too_large"
+
+
+class InvalidKey(Refused):
+    """The API key is missing, malformed, unknown or revoked; send `Authorization: Bearer sk_…`."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
+class NotSignedIn(Refused):
+    """The session or link is unknown, used or expired; `meterhouse login` prints a fresh link."""
+
+    code = "not_signed_in"
+    status = 401
+
+
+class Forbidden(Refused):
+    """This key or session has no right to do this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class KeyEnvironmentMismatch(Refused):
+    """The key belongs to the other environment; use a key of the environment you name."""
+
+    code = "key_env_mismatch"
+    status = 403
+
+    def __init__(self, key_environment: str, asked_environment: str) -> None:
+        super().__init__(
+            f"The key belongs to {key_environment}, the request names {asked_environment}; "
+            f"use a key of {asked_environment}."
+        )
+        self.key_environment = key_environment
+        self.asked_environment = asked_environment
+
+
+class NotFound(Refused):
+    """What the request names was not found."""
+
+    code = "not_found"
+    status = 404
+
+
+class CustomerNotFound(NotFound):
+    """Customer not found"""
+
+    code = "customer_not_found"
+
+    @classmethod
+    def named(cls, ref: str) -> "CustomerNotFound":
+        return cls(f"Customer with reference {ref} not found")
+
+
+class ProductNotFound(NotFound):
+    """Product not found"""
+
+    code = "product_not_found"
+
+
+class EventNotFound(NotFound):
+    """Event not found"""
+
+    code = "event_not_found"
+
+
+class KeyNotFound(NotFound):
+    """API key not found"""
+
+    code = "key_not_found"
+
+
+class ProviderNotFound(NotFound):
+    """Provider not found"""
+
+    code = "provider_not_found"
+
+
+class OperatorNotFound(NotFound):
+    """Operator not found"""
+
+    code = "operator_not_found"
+
+
+class MethodNotAllowed(Refused):
+    """This path exists, but not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class Conflict(Refused):
+    """The request contradicts what is stored."""
+
+    code = "conflict"
+    status = 409
+
+
+class IdempotencyConflict(Conflict):
+    """The idempotency key was used before with another meaning; nothing was stored. Use a new key."""
+
+    code = "idempotency_conflict"
+
+
+class EmailTaken(Conflict):
+    """A customer with this email already exists."""
+
+    code = "email_exists"
+
+
+class ExternalRefTaken(Conflict):
+    """A customer with this externalRef already exists."""
+
+    code = "external_ref_exists"
+
+
+class ReferenceTaken(Conflict):
+    """This reference already exists."""
+
+    code = "reference_exists"
+
+
+class ProductNameTaken(Conflict):
+    """A product with this name already exists."""
+
+    code = "product_name_exists"
+
+
+class ProviderNameTaken(Conflict):
+    """A provider with this name already exists."""
+
+    code = "provider_name_exists"
+
+
+class OperatorTaken(Conflict):
+    """An operator with this email already exists."""
+
+    code = "operator_exists"
+
+
+class PayloadTooLarge(Refused):
+    """The body is larger than this route takes; send less at once."""
+
+    code = "payload_too_large"
+    status = 413
+
+
+class UnsupportedMediaType(Refused):
+    """The content type or encoding is not accepted here."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class Unavailable(MeterhouseError):
+    """Nothing was stored. Send the same request again after `Retry-After` seconds."""
+
+    code = "unavailable"
+    status = 503
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class LogUnavailable(Unavailable):
+    """The log could not be written and nothing was stored; send the same request again."""
+
+    code = "log_unavailable"
+
+
+class Overloaded(Unavailable):
+    """Too much is waiting to be stored; nothing was stored, send the same request again."""
+
+    code = "overloaded"
+
+
+class WarehouseUnavailable(Unavailable):
+    """The warehouse cannot answer now (it may be rebuilding); events are still being stored."""
+
+    code = "warehouse_unavailable"

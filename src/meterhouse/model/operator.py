@@ -1,0 +1,75 @@
+"""Operators: the people who watch a provider's usage. How long what lets them in is good for.
+
+Times are microseconds since 1970.
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from meterhouse.model.tenant import Caller, Environment, Provider, Scope
+
+LINK_LIFE_US: Final = 15 * 60_000_000
+SESSION_IDLE_US: Final = 12 * 3_600_000_000
+SESSION_LIFE_US: Final = 7 * 24 * 3_600_000_000
+
+FREE_FAILURES: Final = 5
+_LONGEST_BAR_MINUTES: Final = 15
+FAILURES_KEPT_US: Final = 3_600_000_000  # longer than the longest bar
+_SECRET_BYTES: Final = 32
+
+
+class Operator(Struct, frozen=True, kw_only=True):
+    """Signs in with a password. Belongs to one provider. email: in lower case, unique on the server."""
+
+    ref: str
+    provider_ref: str
+    email: str
+    created_at: int
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """Somebody who is signed in, to both environments of one provider.
+
+    email: None for who came with a link. expires_at: at the latest; 12 idle hours end it sooner.
+    """
+
+    provider: Provider
+    scopes: Mapping[Environment, Scope]
+    email: str | None
+    expires_at: int
+
+    def caller(self, environment: Environment) -> Caller:
+        return Caller(self.scopes[environment], actor_of(self.email))
+
+
+class Failures(Struct, frozen=True):
+    """Wrong passwords in a row for one email, whether or not somebody has it. last_at: 0 for none."""
+
+    count: int = 0
+    last_at: int = 0
+
+    @property
+    def barred_until(self) -> int:
+        """Until when no password is looked at: from the fifth on, for 1, 2, 4, 8, 15, 15, … minutes."""
+        if self.count < FREE_FAILURES:
+            return 0
+        doublings = min(self.count - FREE_FAILURES, _LONGEST_BAR_MINUTES)
+        return self.last_at + min(1 << doublings, _LONGEST_BAR_MINUTES) * 60_000_000
+
+
+def actor_of(email: str | None) -> str:
+    """Return who the audit says it was."""
+    return f"operator:{email or 'link'}"
+
+
+def new_secret() -> str:
+    """Return the secret of a link or a session: 256 bits that can stand in a URL."""
+    return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def canonical(email: str) -> str:
+    """Return how an operator's email is kept and compared."""
+    return email.strip().lower()

@@ -1,0 +1,69 @@
+"""Units: how much was consumed. Exact decimals, never binary floats, never money.
+
+Inside the server an amount is a pair of integers, whole units and billionths (`nano`), since
+integers add exactly in every store and compress well. `Decimal` is for callers.
+"""
+
+from decimal import Decimal
+
+MAX_UNITS = 10**15  # in one event
+PLACES = 9  # decimal places kept; more is refused, never rounded
+NANO = 10**PLACES  # billionths in one unit
+
+
+def split(value: object) -> tuple[int, int] | str:  # noqa: PLR0911 - one return for each reason
+    """Return `(whole, nano)` of a decoded JSON number, or a sentence that says why it is refused.
+
+    `value` is what a JSON decoder gives: `int`, `Decimal` (for a number with a point or an exponent),
+    or anything else, which is refused. Strings are refused too: `"5"` is not a number.
+    """
+    if type(value) is int:
+        if 0 <= value <= MAX_UNITS:
+            return value, 0
+        return _out_of_range(value)
+    if type(value) is not Decimal:
+        return f"must be a JSON number, not {_json_kind(value)}"
+    if not value.is_finite():
+        return "must be a finite number"
+    if not 0 <= value <= MAX_UNITS:
+        return _out_of_range(value)
+    if value and _last_place(value) < -PLACES:
+        return f"must have at most {PLACES} decimal places; more would have to be rounded"
+    whole = int(value)
+    return whole, int((value - whole).scaleb(PLACES))
+
+
+def join(whole: int, nano: int) -> Decimal:
+    """Return the amount as a Decimal without trailing zeros; inverse of `split`."""
+    return plain(Decimal(whole) + Decimal(nano).scaleb(-PLACES))
+
+
+def plain(value: Decimal) -> Decimal:
+    """Return `value` without trailing zeros: two stores may answer 100 and 100.000000000."""
+    if value == value.to_integral_value():
+        return Decimal(int(value))
+    return value.normalize()
+
+
+def written(value: Decimal) -> str:
+    """Return the one way an amount is written everywhere: plain digits, no exponent, no trailing zeros."""
+    return format(plain(value), "f")
+
+
+def _last_place(value: Decimal) -> int:
+    """The exponent of the last digit that is not zero: 1.50 has -1. Exact for any number of digits."""
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101 - only NaN and infinity have another
+    if exponent >= -PLACES:
+        return exponent
+    return exponent + len(digits) - len(bytes(digits).rstrip(b"\0"))
+
+
+def _out_of_range(value: int | Decimal) -> str:
+    return "must not be negative" if value < 0 else "must be at most 10^15"
+
+
+def _json_kind(value: object) -> str:
+    if value is None:
+        return "null"
+    return {bool: "a boolean", str: "a string", list: "an array", dict: "an object"}.get(type(value), "that")

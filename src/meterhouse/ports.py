@@ -1,0 +1,317 @@
+"""The sockets of Meterhouse: small Protocols whose docstrings are promises.
+
+    EventLog    the durable, ordered record of every accepted event: the source of truth
+    Catalog     providers, keys, operators, customers, products, with an audit of every write
+    Warehouse   events laid out for questions; can be rebuilt from the log
+
+Each has an embedded adapter in `meterhouse.stores.embedded`; every adapter passes tests/contract.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
+from meterhouse.model.event import Event, LogRecord, Receipt, Submission
+from meterhouse.model.key import ApiKey, IssuedKey
+from meterhouse.model.once import Once
+from meterhouse.model.operator import Failures, Operator, Session
+from meterhouse.model.page import AuditPage, AuditPlace, CustomerPage, CustomerQuestion
+from meterhouse.model.product import NewProduct, Product, ProductDetails, ProductPage, ProductQuestion
+from meterhouse.model.question import EventOrder, Filter, PageMark, UsageQuestion, UsageRow
+from meterhouse.model.tally import KeptRejection, TallyHour
+from meterhouse.model.tenant import Caller, Environment, Merchant, Provider, Scope
+
+
+class EventLog(Protocol):
+    """The durable, ordered record of every accepted event: the source of truth."""
+
+    async def append(self, submission: Submission) -> Receipt:
+        """Store the events and the tally of the rejections durably, all or nothing.
+
+        When this returns, the events are on disk. An event whose idempotency key is in the log
+        already, in the same scope and for the same kind of event, is not stored again: the receipt
+        names the event that has the key, and whether it means the same (`model.identity`).
+        Two equal keys in one submission: the first is stored, the second is its repeat.
+
+        Raises LogUnavailable or Overloaded: nothing of the submission was stored.
+        """
+        ...
+
+    async def read(self, after: int, limit_events: int) -> Sequence[LogRecord]:
+        """Return the records after a position, in order; empty when there are none.
+
+        At least one, then as many as fit into `limit_events`. Positions start above 0.
+        """
+        ...
+
+    async def wait(self, after: int) -> None:
+        """Return once there is something after a position."""
+        ...
+
+
+class Directory(Protocol):
+    """What ingestion asks the catalog. Adapters may remember a yes; a no is always looked up."""
+
+    async def known_customers(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
+        """Return those of `refs` that are customers of the scope now."""
+        ...
+
+    async def known_products(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
+        """Return those of `refs` that are products of the scope now."""
+        ...
+
+
+class Identities(Protocol):
+    """Who owns which API key. Keys are known by their SHA-256 alone."""
+
+    async def key_caller(self, key_sha256: bytes) -> Caller | None:
+        """Return who owns an unrevoked key, and notes its use (written at most once a minute)."""
+        ...
+
+
+class Customers(Protocol):
+    """The customers of every scope. What they are given has passed the checks of `model.customer`.
+
+    Every write of the catalog (here and below) is on disk, with its audit entry, when it returns.
+    It takes place in the caller's scope, and a ref of another scope is as unknown as one that never was.
+    With `once`, the same key and fingerprint in the same scope return the first result again and
+    write nothing; another fingerprint raises IdempotencyConflict. What is refused burns no key.
+    Every write raises LogUnavailable when the disk refuses: nothing was written.
+    """
+
+    async def create(self, caller: Caller, new: NewCustomer, once: Once | None = None) -> Customer:
+        """Create a customer, or link an external ref to the one with this email.
+
+        Raises what `model.customer.create_or_link` raises.
+        """
+        ...
+
+    async def get(self, scope_id: int, ref: str) -> Customer | None: ...
+
+    async def with_external_ref(self, scope_id: int, external_ref: str) -> Customer | None: ...
+
+    async def with_email(self, scope_id: int, email: str) -> Customer | None:
+        """Emails are compared as they are written: two spellings are two customers."""
+        ...
+
+    async def change(
+        self, caller: Caller, ref: str, details: CustomerDetails, once: Once | None = None
+    ) -> Customer:
+        """Raises CustomerNotFound, EmailTaken, ExternalRefTaken."""
+        ...
+
+    async def delete(self, caller: Caller, ref: str, once: Once | None = None) -> Deletion:
+        """Hide a customer; in sandbox, forget it, so that its ref is free again. Its events stay.
+
+        Raises CustomerNotFound.
+        """
+        ...
+
+    async def page(self, scope_id: int, question: CustomerQuestion) -> CustomerPage:
+        """Return customers in order. One created or deleted meanwhile never repeats or skips another."""
+        ...
+
+
+class Products(Protocol):
+    """The products of every scope. For writes and `once`, see `Customers`."""
+
+    async def create(self, caller: Caller, new: NewProduct, once: Once | None = None) -> Product:
+        """Raises ProductNameTaken, ReferenceTaken."""
+        ...
+
+    async def get(self, scope_id: int, ref: str) -> Product | None: ...
+
+    async def change(
+        self, caller: Caller, ref: str, details: ProductDetails, once: Once | None = None
+    ) -> Product:
+        """Raises ProductNotFound, ProductNameTaken."""
+        ...
+
+    async def clone(self, caller: Caller, ref: str, name: str | None, once: Once | None = None) -> Product:
+        """Copy a product under a new ref. Without a name: the first of `(Copy)`, `(Copy 2)`, … that is free.
+
+        Raises ProductNotFound, ProductNameTaken.
+        """
+        ...
+
+    async def delete(self, caller: Caller, ref: str, once: Once | None = None) -> Deletion:
+        """See `Customers.delete`. Raises ProductNotFound."""
+        ...
+
+    async def page(self, scope_id: int, question: ProductQuestion) -> ProductPage:
+        """Return products, the newest first."""
+        ...
+
+
+class Keys(Protocol):
+    """The API keys of every scope. For writes and `once`, see `Customers`."""
+
+    async def create(self, caller: Caller, name: str, once: Once | None = None) -> IssuedKey:
+        """Make a key to the caller's scope. Only this result has its secret.
+
+        Repeated through `once`, the result has none: secrets are not kept.
+        """
+        ...
+
+    async def all(self, scope_id: int) -> Sequence[ApiKey]:
+        """Return the scope's keys, revoked ones too, the newest first."""
+        ...
+
+    async def revoke(self, caller: Caller, ref: str, once: Once | None = None) -> ApiKey:
+        """Let a key open nothing any more, in every process within a second. Again is a no-op.
+
+        Raises KeyNotFound.
+        """
+        ...
+
+
+class Providers(Protocol):
+    """The tenants."""
+
+    async def create(self, name: str, actor: str) -> Provider:
+        """Make a provider with both its scopes. Raises ProviderNameTaken."""
+        ...
+
+    async def all(self) -> Sequence[Provider]:
+        """Return every provider, the oldest first."""
+        ...
+
+    async def scope(self, name: str, environment: Environment) -> Scope:
+        """Return the scope of the provider with this name or ref. Raises ProviderNotFound."""
+        ...
+
+    async def merchant(self, provider_ref: str) -> Merchant:
+        """Return how a provider shows itself; what was never set is its name. Raises ProviderNotFound."""
+        ...
+
+    async def show_as(self, caller: Caller, merchant: Merchant) -> None:
+        """Set how the caller's provider shows itself, in both environments."""
+        ...
+
+
+class Operators(Protocol):
+    """Who signs in with an email and a password. Emails are compared in lower case, over all providers."""
+
+    async def create(self, provider: str, email: str, password_hash: str, actor: str) -> Operator:
+        """Make an operator of the provider with this name or ref. Raises ProviderNotFound, OperatorTaken."""
+        ...
+
+    async def all(self) -> Sequence[Operator]: ...
+
+    async def change_password(self, email: str, password_hash: str, actor: str) -> None:
+        """Change the password and end the operator's sessions. Raises OperatorNotFound."""
+        ...
+
+    async def remove(self, email: str, actor: str) -> None:
+        """Remove an operator and end their sessions. Raises OperatorNotFound."""
+        ...
+
+    async def password_hash(self, email: str) -> str | None: ...
+
+    async def failures(self, email: str) -> Failures:
+        """Return the wrong passwords in a row, none once an hour has passed since the last."""
+        ...
+
+    async def note_failure(self, email: str) -> Failures:
+        """Count a wrong password, also for an email nobody has. `Sessions.open_for` forgets them."""
+        ...
+
+
+class Sessions(Protocol):
+    """Who is signed in, and the links that let them in. Secrets are known by their SHA-256 alone."""
+
+    async def add_link(self, provider: str, link_sha256: bytes, actor: str) -> None:
+        """Let a secret open one session of the provider, within 15 minutes. Raises ProviderNotFound."""
+        ...
+
+    async def open_with_link(self, link_sha256: bytes, sha256: bytes) -> Session:
+        """Open a session and use up the link.
+
+        Raises NotSignedIn: the link is unknown, used or expired; these cannot be told apart.
+        """
+        ...
+
+    async def open_for(self, email: str, sha256: bytes) -> Session:
+        """Open a session for an operator whose password was right. Raises NotSignedIn: there is none."""
+        ...
+
+    async def find(self, sha256: bytes) -> Session | None:
+        """Return a session that is open, and note its use (written at most once a minute)."""
+        ...
+
+    async def end(self, sha256: bytes) -> None:
+        """Let a session open nothing any more, in every process within a second. Again is a no-op."""
+        ...
+
+
+class Audit(Protocol):
+    """Who wrote what in the catalog. Entries are added by the writes themselves, and never change."""
+
+    async def page(self, scope_id: int, limit: int, after: AuditPlace | None = None) -> AuditPage:
+        """Return the newest entries, or those that come after a place."""
+        ...
+
+
+class Tally(Protocol):
+    """What came in and what became of it."""
+
+    async def hours(self, scope_id: int, start: int, end: int) -> Sequence[TallyHour]:
+        """Return the hours from `start` to before `end` (hours since 1970) that had events, in order."""
+        ...
+
+    async def rejections(self, scope_id: int) -> Sequence[KeptRejection]:
+        """Return the scope's last 1000 rejections, the newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything a deployment knows of providers and what belongs to them."""
+
+    providers: Providers
+    keys: Keys
+    customers: Customers
+    products: Products
+    operators: Operators
+    sessions: Sessions
+    audit: Audit
+    tally: Tally
+    directory: Directory
+    identities: Identities
+
+
+class Warehouse(Protocol):
+    """Events laid out for questions. A consumer of the log, and can be made again from it."""
+
+    name: str
+
+    async def position(self) -> int:
+        """Return the log position up to which events are in every answer."""
+        ...
+
+    async def insert(self, records: Sequence[LogRecord]) -> None:
+        """Add records that follow on `position`, all or none. Records at or before it are skipped."""
+        ...
+
+    async def usage(self, question: UsageQuestion) -> Sequence[UsageRow]:
+        """Return one row over everything (group None), one for each group, and one for each of a group's
+        buckets that is not empty; groups by value descending, the rest of them (`other`) last.
+
+        Raises QueryTooLarge, WarehouseUnavailable.
+        """
+        ...
+
+    async def events(
+        self, matching: Filter, order: EventOrder, after: PageMark | None, limit: int
+    ) -> Sequence[Event]:
+        """Return up to `limit` events, newest first, starting after a mark. Raises WarehouseUnavailable."""
+        ...
+
+    async def event(self, scope_id: int, event_number: int) -> Event | None:
+        """Return one event of the scope, of any kind. Raises WarehouseUnavailable."""
+        ...
+
+    async def time_span(self, matching: Filter) -> tuple[int, int] | None:
+        """Return when the first and the last matching event happened; None when there are none."""
+        ...

@@ -1,0 +1,95 @@
+"""What the server says of itself: structured logs on stderr, Prometheus metrics at /metrics."""
+
+import logging
+import sys
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Final
+
+import structlog
+from prometheus_client import REGISTRY, Counter, Gauge
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+_BOUNDS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class _Requests(Collector):
+    """Requests by route and status, and how long they took. Counts in plain numbers, since it is asked to
+    for every request, and the library's own counters would cost more than deciding what to answer."""
+
+    def __init__(self) -> None:
+        self._answered: dict[tuple[str, int], int] = {}
+        self._buckets: dict[str, list[int]] = {}
+        self._seconds: dict[str, float] = {}
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        key = (route, status)
+        self._answered[key] = self._answered.get(key, 0) + 1
+        buckets = self._buckets.get(route)
+        if buckets is None:
+            buckets = self._buckets[route] = [0] * (len(_BOUNDS_SECONDS) + 1)
+            self._seconds[route] = 0.0
+        buckets[bisect_left(_BOUNDS_SECONDS, seconds)] += 1
+        self._seconds[route] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        answered = CounterMetricFamily(
+            "meterhouse_http_requests", "Requests answered.", labels=["route", "status"]
+        )
+        for (route, status), count in self._answered.items():
+            answered.add_metric([route, str(status)], count)
+        yield answered
+        seconds = HistogramMetricFamily(
+            "meterhouse_http_request_seconds",
+            "Time from a request's headers to its answer.",
+            labels=["route"],
+        )
+        bounds = [*map(str, _BOUNDS_SECONDS), "+Inf"]
+        for route, buckets in self._buckets.items():
+            cumulative = list(zip(bounds, map(float, accumulate(buckets)), strict=True))
+            seconds.add_metric([route], cumulative, self._seconds[route])
+        yield seconds
+
+
+_requests = _Requests()
+REGISTRY.register(_requests)
+consumer_position = Gauge(
+    "meterhouse_consumer_position", "Log position up to which a consumer has handled events.", ["consumer"]
+)
+log_position = Gauge("meterhouse_log_position", "Position of the newest record of the log.")
+consumer_events = Counter("meterhouse_consumer_events", "Events a consumer has handled.", ["consumer"])
+consumer_failures = Counter(
+    "meterhouse_consumer_failures",
+    "Batches a consumer could not handle and tried again.",
+    ["consumer"],
+)
+
+
+def observe_request(route: str, status: int, seconds: float) -> None:
+    """Count an answered request. `route` must be a template or a fixed path, never one with a ref in it."""
+    _requests.observe(route, status, seconds)
+
+
+def configure_logs(*, as_json: bool) -> None:
+    """Log to stderr, one line an event: JSON for machines, or aligned text for a terminal."""
+    text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *(
+                (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
+                if as_json
+                else (text,)
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+registry = REGISTRY
