@@ -1,0 +1,163 @@
+"""Stage 1: bytes in, events in the log. Every event that comes in is stored, a duplicate, or refused
+with a reason, and is counted as such before the answer goes out.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, NoReturn
+
+from msgspec import Struct
+
+from meterhouse.ingest.body import MAX_AHEAD, EventBody, Rules, read_event
+from meterhouse.ingest.decode import decode_bulk, decode_event, decode_lines
+from meterhouse.model.errors import (
+    CustomerNotFound,
+    FieldError,
+    IdempotencyConflict,
+    PayloadTooLarge,
+    ProductNotFound,
+    Refused,
+    ValidationFailed,
+)
+from meterhouse.model.event import KEY_CONFLICT, Columns, Receipt, Rejection, Submission
+from meterhouse.ports import Directory, EventLog
+
+MAX_BULK_EVENTS: Final = 10_000
+_SLICE_EVENTS: Final = 1_000  # between two slices, other requests get their turn
+
+
+class Published(Struct, frozen=True):
+    """One event is in the log. `duplicate`: it was there already, under this number."""
+
+    event_number: int
+    duplicate: bool
+
+
+Outcome = Published | Rejection
+"""What became of one event of a bulk."""
+
+
+class Ingest:
+    """now: the server's clock, an aware datetime."""
+
+    def __init__(self, log: EventLog, directory: Directory, now: Callable[[], datetime]) -> None:
+        self._log = log
+        self._directory = directory
+        self._now = now
+        self._known_types: dict[str, bool] = {}
+
+    async def publish(self, scope_id: int, body: bytes, header_key: str | None) -> Published:
+        """Store one usage event (contract §3.0).
+
+        header_key: the `Idempotency-Key` header; the body's key must not differ from it.
+        Raises ValidationFailed, CustomerNotFound, ProductNotFound, IdempotencyConflict: not stored.
+        Raises Unavailable: nothing was stored, the same request may be sent again.
+        """
+        try:
+            event = decode_event(body)
+        except ValidationFailed as error:
+            await self.refuse(scope_id, error)
+        rules = await self._rules(scope_id, (event,))
+        columns = Columns.empty()
+        if refused := read_event(event, header_key, rules, columns):
+            await self.refuse(scope_id, _error_of(refused))
+        receipt = await self._log.append(Submission(scope_id, columns))
+        repeat = receipt.repeats.get(0)
+        if repeat is None:
+            return Published(receipt.first_number, duplicate=False)
+        if repeat.conflict:
+            raise IdempotencyConflict
+        return Published(repeat.event_number, duplicate=True)
+
+    async def publish_bulk(
+        self, scope_id: int, body: bytes, header_key: str | None, *, lines: bool = False
+    ) -> Sequence[Outcome]:
+        """Store up to 10 000 usage events; return what became of each, in order.
+
+        header_key: event i without a key of its own gets `<header_key>#<i>`.
+        lines: the body is NDJSON, one event a line, instead of `{"events": [...]}`.
+        Raises ValidationFailed or PayloadTooLarge (of the body as a whole) and Unavailable:
+        nothing was stored.
+        """
+        try:
+            events = decode_lines(body) if lines else decode_bulk(body)
+            if not events:
+                raise ValidationFailed.of("events", "must have at least one event")
+            if len(events) > MAX_BULK_EVENTS:
+                raise PayloadTooLarge(
+                    f"A bulk takes at most {MAX_BULK_EVENTS} events, not {len(events)}; send less."
+                )
+        except Refused as error:
+            await self.refuse(scope_id, error)
+        rules = await self._rules(scope_id, events)
+        columns = Columns.empty()
+        refused: dict[int, Rejection] = {}
+        for row, event in enumerate(events):
+            if row % _SLICE_EVENTS == _SLICE_EVENTS - 1:
+                await asyncio.sleep(0)
+            rejection = (
+                event
+                if isinstance(event, Rejection)
+                else read_event(event, _row_key(event, header_key, row), rules, columns)
+            )
+            if rejection is not None:
+                refused[row] = rejection
+        receipt = await self._log.append(Submission(scope_id, columns, list(refused.values())))
+        return list(_outcomes(len(events), refused, receipt))
+
+    async def refuse(self, scope_id: int, error: Refused) -> NoReturn:
+        """Count a refused body as one rejection, then raise `error`."""
+        errors = getattr(error, "errors", None) or (FieldError("", str(error)),)
+        await self._log.append(Submission(scope_id, Columns.empty(), (Rejection(error.code, errors),)))
+        raise error
+
+    async def _rules(self, scope_id: int, events: Sequence[EventBody | Rejection]) -> Rules:
+        """Look up, once for all events, which of the customers and products they name exist."""
+        customers: set[str] = set()
+        products: set[str] = set()
+        for event in events:
+            if isinstance(event, EventBody):
+                customers.add(event.customer_ref or event.customer_id or "")
+                products.add(event.product_ref or event.product_reference or "")
+        products.discard("")
+        return Rules(
+            await self._directory.known_customers(scope_id, customers),
+            await self._directory.known_products(scope_id, products) if products else (),
+            self._now() + MAX_AHEAD,
+            self._known_types,
+        )
+
+
+def _row_key(event: EventBody, header_key: str | None, row: int) -> str | None:
+    return None if header_key is None or event.idempotency_key else f"{header_key}#{row}"
+
+
+def _outcomes(count: int, refused: dict[int, Rejection], receipt: Receipt) -> Iterator[Outcome]:
+    """Put the refused events and the log's receipt back into the order of the request."""
+    number = receipt.first_number
+    submitted = 0
+    for row in range(count):
+        if row in refused:
+            yield refused[row]
+            continue
+        repeat = receipt.repeats.get(submitted)
+        submitted += 1
+        if repeat is None:
+            yield Published(number, duplicate=False)
+            number += 1
+        elif repeat.conflict:
+            yield KEY_CONFLICT
+        else:
+            yield Published(repeat.event_number, duplicate=True)
+
+
+def _error_of(rejection: Rejection) -> Refused:
+    """The error of a single event's rejection: its code's, with the field's sentence."""
+    sentence = rejection.errors[0].message
+    match rejection.code:
+        case "customer_not_found":
+            return CustomerNotFound(sentence)
+        case "product_not_found":
+            return ProductNotFound(sentence)
+    return ValidationFailed(rejection.errors)

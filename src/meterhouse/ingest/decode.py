@@ -1,0 +1,83 @@
+"""Bytes to event bodies. One decode for the whole; only when that fails, one for each event, so that
+a bad event costs one receipt and not the batch.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from meterhouse.ingest.body import EventBody
+from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.event import Rejection
+
+T = TypeVar("T")
+
+
+class BulkBody(Struct):
+    """Up to 10 000 events; each is stored or refused on its own."""
+
+    events: list[EventBody]
+
+
+class _Envelope(Struct):
+    events: list[Raw]
+
+
+_event: Final = msgspec.json.Decoder(EventBody, float_hook=Decimal)
+_bulk: Final = msgspec.json.Decoder(BulkBody, float_hook=Decimal)
+_envelope: Final = msgspec.json.Decoder(_Envelope)
+_PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
+
+
+def decode_event(body: bytes) -> EventBody:
+    """Raises ValidationFailed: not JSON, or a field of the wrong type."""
+    return guarded(_event.decode, body)
+
+
+def decode_bulk(body: bytes) -> Sequence[EventBody | Rejection]:
+    """Decode `{"events": [...]}`. Raises ValidationFailed: not JSON, or `events` is not a list."""
+    try:
+        return guarded(_bulk.decode, body).events
+    except ValidationFailed:
+        return [_alone(raw) for raw in guarded(_envelope.decode, body).events]
+
+
+def decode_lines(body: bytes) -> Sequence[EventBody | Rejection]:
+    """Decode NDJSON, one event a line; blank lines are skipped. A line that is not JSON is one rejection."""
+    try:
+        return guarded(_event.decode_lines, body)
+    except ValidationFailed:
+        return [_alone(line) for line in body.splitlines() if line.strip()]
+
+
+def _alone(raw: Raw | bytes) -> EventBody | Rejection:
+    try:
+        return guarded(_event.decode, raw)
+    except ValidationFailed as error:
+        return Rejection(error.code, error.errors)
+
+
+def guarded(decode: Callable[[Raw | bytes], T], body: Raw | bytes) -> T:
+    """Return what `decode` makes of a body. Raises ValidationFailed for whatever it cannot take."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise ValidationFailed((_field_error(str(error)),)) from None
+    except msgspec.DecodeError as error:
+        raise ValidationFailed.of("", f"The body is not valid JSON: {error}") from None
+    except RecursionError:
+        raise ValidationFailed.of("", "The body is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValidationFailed.of("", "The body is not valid UTF-8") from None
+
+
+def _field_error(message: str) -> FieldError:
+    """Read msgspec's sentence: "Expected `str`, got `int` - at `$.type`"."""
+    found = _PATH.search(message)
+    path = found[1].replace("[", "").replace("]", "") if found else ""
+    sentence = message[: found.start()] if found else message
+    return FieldError(path, sentence[0].lower() + sentence[1:].replace("`", ""))

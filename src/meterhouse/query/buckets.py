@@ -1,0 +1,63 @@
+"""Buckets of time as people count them: local days, Monday weeks, months, through every clock change."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from meterhouse.model.event import from_microseconds, to_microseconds
+from meterhouse.model.question import Granularity
+
+MINUTE_US: Final = 60_000_000
+QUARTER_US: Final = 15 * MINUTE_US  # every offset of the IANA zones is a multiple, since 1972
+
+
+def bucket_starts(start: int, end: int, granularity: Granularity, zone: ZoneInfo) -> Iterator[int]:
+    """Yield the start of every bucket that overlaps `[start, end)`, as microseconds since 1970.
+
+    The first may begin before `start`: it is the whole bucket's name, not the range's.
+    A day that a clock change makes 23 or 25 hours long is one bucket.
+    """
+    match granularity:
+        case Granularity.MINUTE:
+            yield from range(start - start % MINUTE_US, end, MINUTE_US)
+        case Granularity.HOUR:
+            yield from _hours(start, end, zone)
+        case _:
+            yield from _dates(start, end, granularity, zone)
+
+
+def _hours(start: int, end: int, zone: ZoneInfo) -> Iterator[int]:
+    """Local hours. Where a clock moves by half an hour, the hour around it has 30 or 90 minutes."""
+    at = start - start % QUARTER_US
+    while from_microseconds(at).astimezone(zone).minute:
+        at -= QUARTER_US
+    while at < end:
+        yield at
+        at += QUARTER_US
+        while at < end and from_microseconds(at).astimezone(zone).minute:
+            at += QUARTER_US
+
+
+def _dates(start: int, end: int, granularity: Granularity, zone: ZoneInfo) -> Iterator[int]:
+    day = from_microseconds(start).astimezone(zone).date()
+    if granularity is Granularity.WEEK:
+        day -= timedelta(days=day.weekday())
+    elif granularity is Granularity.MONTH:
+        day = day.replace(day=1)
+    while (at := midnight(day, zone)) < end:
+        yield at
+        day = _next(day, granularity)
+
+
+def midnight(day: date, zone: ZoneInfo) -> int:
+    """Return when a local date begins; where a clock change skips midnight, that is the change."""
+    return to_microseconds(datetime.combine(day, time.min, zone).astimezone(UTC))
+
+
+def _next(day: date, granularity: Granularity) -> date:
+    if granularity is Granularity.DAY:
+        return day + timedelta(days=1)
+    if granularity is Granularity.WEEK:
+        return day + timedelta(days=7)
+    return (day + timedelta(days=31)).replace(day=1)  # `day` is a first

@@ -1,0 +1,87 @@
+"""Whether what is made from the log, key index and warehouse, agrees with it. Only while no server runs."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from meterhouse.model.finding import Finding, Health
+from meterhouse.model.question import Aggregate
+from meterhouse.stores.embedded.checks import books
+from meterhouse.stores.embedded.key_index import KeyIndex
+from meterhouse.stores.embedded.rebuild import total
+from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
+
+_KEYS: Final = "key index"
+_WAREHOUSE: Final = "warehouse"
+
+
+def unseen(why: str, remedy: str) -> list[Finding]:
+    """Return what `check` would have looked at."""
+    return [Finding(subject, Health.UNSEEN, why, remedy) for subject in (_KEYS, _WAREHOUSE)]
+
+
+async def check(data: Path, memory_megabytes: int, threads: int) -> AsyncIterator[Finding]:
+    """Yield what is found. A warehouse of another version is set aside, as a start would do."""
+    try:
+        last = books.last_position(data)
+        yield _key_index(data, last)
+        yield await _warehouse(data, last, memory_megabytes, threads)
+    except sqlite3.DatabaseError:
+        for finding in unseen("the log they belong to cannot be read", ""):
+            yield finding
+
+
+def _key_index(data: Path, last: int) -> Finding:
+    path = data / "keys"
+    if not path.exists():
+        return Finding(_KEYS, Health.OK, "absent: the next start makes it from the log")
+    again = f"Delete {path}: the next start makes it again from the log."
+    try:
+        with closing(KeyIndex(path)) as index:
+            position = index.position
+    except Exception as error:  # noqa: BLE001 - rocksdict has no narrower class
+        return Finding(_KEYS, Health.PROBLEM, f"cannot be opened: {error}", again)
+    if position > last:
+        sentence = f"it is at position {position}, and the log ends at {last}: keys would count as used"
+        return Finding(_KEYS, Health.PROBLEM, sentence, f"Was a backup of the log restored? {again}")
+    if position < last:
+        return Finding(_KEYS, Health.OK, f"at position {position} of {last}: the next start adds the rest")
+    return Finding(_KEYS, Health.OK, f"at position {position}, where the log ends")
+
+
+async def _warehouse(data: Path, last: int, memory_megabytes: int, threads: int) -> Finding:
+    path = data / "warehouse.duckdb"
+    if not path.exists():
+        return Finding(_WAREHOUSE, Health.OK, "absent: the next start makes it from the log")
+    rebuild = f"meterhouse rebuild --data {data}"
+    try:
+        _read_all(path, memory_megabytes, threads)
+    except duckdb.Error as error:
+        return Finding(_WAREHOUSE, Health.PROBLEM, f"cannot be read: {error}", rebuild)
+    with closing(DuckWarehouse(path, memory_megabytes, threads)) as opened:
+        position = await opened.position()
+        if position > last:
+            sentence = f"it is at position {position}, and the log ends at {last}"
+            return Finding(_WAREHOUSE, Health.PROBLEM, sentence, f"Was a backup restored? {rebuild}")
+        held = [await total(opened, scope_id, Aggregate.COUNT) for scope_id in books.scope_ids(data)]
+    events, expected = sum(held), books.events_to(data, position)
+    if events != expected:
+        sentence = f"it holds {events} events, and the log {expected} up to the same position"
+        return Finding(_WAREHOUSE, Health.PROBLEM, sentence, rebuild)
+    if position < last:
+        sentence = f"at position {position} of {last}: the next start adds the rest"
+        return Finding(_WAREHOUSE, Health.OK, sentence)
+    return Finding(_WAREHOUSE, Health.OK, f"{events} events, as many as the log")
+
+
+def _read_all(path: Path, memory_megabytes: int, threads: int) -> None:
+    """Read every value of every table, and change nothing. Raises duckdb.Error where it is damaged."""
+    config = {"memory_limit": f"{memory_megabytes}MB", "threads": str(threads)}
+    with duckdb.connect(path, read_only=True, config=dict(config)) as connection:
+        tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        for (name,) in tables:
+            connection.execute(f'SELECT bit_xor(hash(COLUMNS(*))) FROM "{name}"').fetchall()

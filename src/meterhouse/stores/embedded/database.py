@@ -1,0 +1,194 @@
+"""meterhouse.db: one SQLite file, one writer thread, group commit.
+
+Work that arrives while a commit runs waits, and then shares the next transaction and its one fsync.
+Work that arrives at an idle writer starts at once: nobody waits for company.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread, local
+from typing import TypeVar
+
+from meterhouse.model.errors import LogUnavailable
+
+T = TypeVar("T")
+_BUSY_SECONDS = 10.0  # the command line may hold the write lock for a moment
+_CACHE_KIBIBYTES = 16 * 1024
+
+
+@dataclass(slots=True)
+class Job:
+    """A piece of a transaction."""
+
+    work: Callable[[sqlite3.Connection], None]
+    """Do the writes, on the writer's thread. What it raises undoes this job alone."""
+    deliver: Callable[[Exception | None], None]
+    """Tell whoever waits, on the event loop's thread. None: the writes are on disk."""
+    committed: Callable[[], None] | None = None
+    """The writes are on disk. On the writer's thread, before the next transaction begins."""
+
+
+_Queued = tuple[asyncio.AbstractEventLoop, Job]
+
+
+class Database:
+    """The writer's queue, and connections for reading.
+
+    Opening applies the migrations that are missing. A newer schema than this code knows is refused.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._jobs: SimpleQueue[_Queued | None] = SimpleQueue()
+        self._closed = False
+        self._readers = local()
+        self._opened: list[sqlite3.Connection] = []
+        self._writer = self._connect()
+        migrate(self._writer)
+        self._thread = Thread(target=self._run, name="meterhouse-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job for the next transaction. Call it on the event loop's thread."""
+        self._jobs.put((asyncio.get_running_loop(), job))
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in a transaction and return its result once that is on disk.
+
+        What `work` raises undoes its own writes only, and is raised here.
+        Raises LogUnavailable: the disk refused, nothing was written.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        results: list[T] = []
+
+        def deliver(error: Exception | None) -> None:
+            if future.done():  # the caller went away
+                return
+            if error is None:
+                future.set_result(results[0])
+            else:
+                future.set_exception(error)
+
+        self.submit(Job(lambda connection: results.append(work(connection)), deliver))
+        return await future
+
+    def reader(self) -> sqlite3.Connection:
+        """Return this thread's connection for reading. It sees what is committed, and cannot write."""
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+            self._readers.connection = connection
+        return connection
+
+    def close(self) -> None:
+        """Finish what is queued, then close. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+            self._thread.join()
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self._opened.append(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # fsync on every commit: promise 1
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+        return connection
+
+    def _run(self) -> None:
+        while jobs := self._take():
+            errors = self._transact([job for _, job in jobs])
+            self._deliver(jobs, errors)
+
+    def _take(self) -> list[_Queued]:
+        """Wait for a job, then take all there are; empty once the database is closing and all are done."""
+        queued = self._jobs.get()
+        jobs: list[_Queued] = []
+        while queued is not None:
+            jobs.append(queued)
+            if self._jobs.empty():
+                return jobs
+            queued = self._jobs.get()
+        if jobs:
+            self._jobs.put(None)  # the end comes after these
+        return jobs
+
+    def _transact(self, jobs: Sequence[Job]) -> list[Exception | None]:
+        """Return each job's error; None for those that are committed."""
+        connection = self._writer
+        errors: list[Exception | None] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                connection.execute("SAVEPOINT job")
+                try:
+                    job.work(connection)
+                except sqlite3.OperationalError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - given to whoever waits for the job
+                    connection.execute("ROLLBACK TO job")
+                    errors.append(error)
+                else:
+                    errors.append(None)
+                connection.execute("RELEASE job")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            unavailable = LogUnavailable(f"{LogUnavailable.__doc__} The database says: {error}.")
+            return [unavailable] * len(jobs)
+        for job, failed in zip(jobs, errors, strict=True):
+            if failed is None and job.committed is not None:
+                job.committed()
+        return errors
+
+    @staticmethod
+    def _deliver(jobs: Sequence[_Queued], errors: Sequence[Exception | None]) -> None:
+        for loop in {id(loop): loop for loop, _ in jobs}.values():
+            mine = [(job, error) for (own, job), error in zip(jobs, errors, strict=True) if own is loop]
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_deliver_all, mine)
+
+
+def _deliver_all(outcomes: Sequence[tuple[Job, Exception | None]]) -> None:
+    for job, error in outcomes:
+        job.deliver(error)
+
+
+def heartbeat(connection: sqlite3.Connection) -> None:
+    """Write something. For `Database.write`, to learn whether that works."""
+    connection.execute("UPDATE heartbeat SET at = unixepoch()")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema to this code's version, one numbered file and one transaction at a time.
+
+    Raises RuntimeError when the file was written by a newer Meterhouse; nothing is changed.
+    """
+    scripts = sorted(
+        (file for file in (files(__package__) / "schema").iterdir() if file.name.endswith(".sql")),
+        key=lambda file: file.name,
+    )
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(scripts):
+        raise RuntimeError(
+            f"meterhouse.db has schema {version}, this Meterhouse knows {len(scripts)}: "
+            "install the version that wrote it, or a newer one."
+        )
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {script.read_text()}; PRAGMA user_version = {number}; COMMIT;"
+        )

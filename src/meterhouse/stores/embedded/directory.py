@@ -1,0 +1,130 @@
+"""Directory and Identities on SQLite: what is asked for every request, so mostly answered from memory."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from meterhouse.model.event import to_microseconds
+from meterhouse.model.tenant import Caller, Environment, Scope
+from meterhouse.stores.embedded.database import Database, Job
+
+_LOOK_SECONDS: Final = 0.5  # a deletion by another process is noticed within a second
+_REMEMBERED_REFS: Final = 250_000  # some 25 MB
+_INLINE_REFS: Final = 100  # looking up more takes long enough to let other requests go first
+_USE_NOTED_SECONDS: Final = 60
+
+_Table = Literal["customer", "product"]
+
+
+class SqliteDirectory:
+    """Remembers refs that exist until any deletion, by whichever process; never remembers a no."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[tuple[_Table, int], set[str]] = {}
+        self._remembered = 0
+        self._forgotten = 0
+        self._generation = -1
+        self._next_look = 0.0
+
+    async def known_customers(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
+        return await self._those_known("customer", scope_id, refs)
+
+    async def known_products(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
+        return await self._those_known("product", scope_id, refs)
+
+    def forget(self, table: _Table, scope_id: int, ref: str) -> None:
+        """This process deleted it: no request that comes later may find it."""
+        self._forgotten += 1
+        self._known.get((table, scope_id), set()).discard(ref)
+
+    async def _those_known(self, table: _Table, scope_id: int, refs: Collection[str]) -> Collection[str]:
+        if time.monotonic() >= self._next_look:
+            self._look_for_deletions()
+        known = self._known.setdefault((table, scope_id), set())
+        if known.issuperset(refs):
+            return refs
+        missing = [ref for ref in refs if ref not in known]
+        if len(missing) <= _INLINE_REFS:
+            found = self._look_up(table, scope_id, missing)
+            self._remember(known, found)
+        else:
+            forgotten = self._forgotten
+            found = await asyncio.to_thread(self._look_up, table, scope_id, missing)
+            if forgotten == self._forgotten:  # else one of them may just have been deleted
+                self._remember(known, found)
+        unknown = set(missing).difference(found)
+        return {ref for ref in refs if ref not in unknown}
+
+    def _look_up(self, table: _Table, scope_id: int, refs: Collection[str]) -> list[str]:
+        return [
+            ref
+            for (ref,) in self._database.reader().execute(
+                f"SELECT ref FROM {table} WHERE scope_id = ? AND deleted_at IS NULL"
+                " AND ref IN (SELECT value FROM json_each(?))",
+                (scope_id, msgspec.json.encode(refs)),
+            )
+        ]
+
+    def _remember(self, known: set[str], found: Collection[str]) -> None:
+        if self._remembered + len(found) > _REMEMBERED_REFS:
+            self._forget_all()
+        known.update(found)
+        self._remembered += len(found)
+
+    def _look_for_deletions(self) -> None:
+        self._next_look = time.monotonic() + _LOOK_SECONDS
+        (generation,) = self._database.reader().execute("SELECT number FROM catalog_generation").fetchone()
+        if generation != self._generation:
+            self._generation = generation
+            self._forget_all()
+
+    def _forget_all(self) -> None:
+        self._forgotten += 1
+        self._remembered = 0
+        for known in self._known.values():
+            known.clear()
+
+
+class SqliteIdentities:
+    """Looks every key up: http.auth is what remembers them."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._noted_at: dict[str, int] = {}
+
+    async def key_caller(self, key_sha256: bytes) -> Caller | None:
+        found = (
+            self._database.reader()
+            .execute(
+                "SELECT api_key.ref, last_used_at, scope.id, provider_ref, environment"
+                " FROM api_key JOIN scope ON scope.id = scope_id"
+                " WHERE sha256 = ? AND revoked_at IS NULL",
+                (key_sha256,),
+            )
+            .fetchone()
+        )
+        if found is None:
+            return None
+        ref, last_used_at, scope_id, provider_ref, environment = found
+        self._note_use(ref, last_used_at or 0)
+        return Caller(Scope(scope_id, provider_ref, Environment(environment)), f"key:{ref}")
+
+    def _note_use(self, ref: str, last_used_at: int) -> None:
+        """Write the time of use, at most once a minute. Nobody waits for it."""
+        now_us = to_microseconds(self._now())
+        if now_us - max(last_used_at, self._noted_at.get(ref, 0)) < _USE_NOTED_SECONDS * 1_000_000:
+            return
+        self._noted_at[ref] = now_us
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE api_key SET last_used_at = ? WHERE ref = ?", (now_us, ref))
+
+        # A use that could not be written is written with a later one.
+        self._database.submit(Job(work=write, deliver=lambda _: None))

@@ -1,0 +1,102 @@
+"""Log records to Arrow, and warehouse rows to events."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+from msgspec import Raw
+
+from meterhouse.model.event import Columns, Event, Kind, LogRecord, event_id, from_microseconds
+from meterhouse.model.units import plain
+from meterhouse.stores.embedded.warehouse.names import Names
+
+KINDS: Final = {Kind.USAGE: 1, Kind.METER: 2}
+_KIND_OF: Final = {number: kind for kind, number in KINDS.items()}
+_SCHEMA: Final = pa.schema(
+    [
+        ("event_number", pa.int64()),
+        ("scope_id", pa.int32()),
+        ("kind", pa.uint8()),
+        ("type", pa.int32()),
+        ("customer_ref", pa.int32()),
+        ("product_ref", pa.int32()),
+        ("units_whole", pa.int64()),
+        ("units_nano", pa.int32()),
+        ("timestamp", pa.int64()),
+        ("received_at", pa.int64()),
+        ("idempotency_key", pa.string()),
+        ("properties", pa.string()),
+    ]
+)
+EVENT_COLUMNS: Final = (
+    "kind, event_number, type, customer_ref, product_ref, units,"
+    " timestamp, received_at, idempotency_key, properties"
+)
+
+
+def first(
+    connection: DuckDBPyConnection, sql: str, values: Sequence[object] = ()
+) -> tuple[Any, ...] | None:  # Any: a row of DuckDB
+    """Return the first row, None for none. Reads the answer to its end: one that is not keeps its transaction
+    open, and while any is open the file takes in nothing of its write-ahead log."""
+    found = connection.execute(sql, values).fetchall()
+    return found[0] if found else None
+
+
+def to_table(records: Sequence[LogRecord], names: Names) -> pa.Table:
+    """Return the records' events, one row each, with the record's time where an event brought none.
+
+    The records are put together as lists first: an Arrow array costs as much as a hundred values.
+    """
+    events = Columns.empty()
+    numbers: list[int] = []
+    scopes: list[int] = []
+    kinds: list[int] = []
+    received: list[int] = []
+    for record in records:
+        count = len(record.events)
+        events.extend(record.events)
+        numbers += range(record.first_number, record.first_number + count)
+        kinds += [KINDS[record.kind]] * count
+        received += [record.received_at] * count
+        for scope_id, rows in record.scopes:
+            scopes += [scope_id] * rows
+    happened = [
+        at if at is not None else received_at
+        for at, received_at in zip(events.timestamp, received, strict=True)
+    ]
+    columns: Sequence[Sequence[object]] = (
+        numbers,
+        scopes,
+        kinds,
+        names.ids(events.type),
+        names.ids(events.customer_ref),
+        names.ids(events.product_ref),
+        events.units_whole,
+        events.units_nano,
+        happened,
+        received,
+        events.idempotency_key,
+        events.properties,
+    )
+    return pa.Table.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
+    )
+
+
+def to_event(row: tuple[Any, ...], names: Names) -> Event:  # Any: a row of DuckDB, as EVENT_COLUMNS
+    kind, number, type_, customer, product, units, timestamp, received, key, properties = row
+    return Event(
+        event_id=event_id(number),
+        kind=_KIND_OF[kind],
+        type=names.text(type_) or "",
+        customer_ref=names.text(customer),
+        product_ref=names.text(product),
+        units=plain(Decimal(units)),
+        timestamp=from_microseconds(timestamp),
+        received_at=from_microseconds(received),
+        idempotency_key=key,
+        properties=Raw(b"null" if properties is None else properties.encode()),
+    )
