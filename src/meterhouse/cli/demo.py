@@ -1,0 +1,91 @@
+"""`meterhouse demo`: the traffic of an AI company that does not exist, sent to a server that does."""
+
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.progress import Progress
+
+from meterhouse.cli.client import ApiKey, Url, connected
+from meterhouse.cli.options import sentences
+from meterhouse.cli.simulation.board import Board
+from meterhouse.cli.simulation.pace import Clock, batches
+from meterhouse.cli.simulation.stage import first_day, set_up
+from meterhouse.cli.simulation.traffic import Plan, Sending, Traffic
+from meterhouse.model.event import from_microseconds, to_microseconds
+from meterhouse_sdk import Meterhouse, NewEvent
+
+_REFRESHES_A_SECOND: Final = 4
+
+
+def demo(  # noqa: PLR0913, PLR0917 - the options of the command
+    url: Url = None,
+    api_key: ApiKey = None,
+    rate: Annotated[
+        float, typer.Option(min=0.01, max=5_000, help="Events a second, on average over a week.")
+    ] = 2.0,
+    customers: Annotated[int, typer.Option(min=1, max=10_000, help="How many the company has.")] = 120,
+    backfill_days: Annotated[int, typer.Option(min=0, max=3_650, help="Send so much history first.")] = 0,
+    speed: Annotated[
+        float | None,
+        typer.Option(min=1, help="Send history so many times faster than it happened; else at once."),
+    ] = None,
+    events: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number is another company.")] = 1,
+) -> None:
+    """Simulate a company's usage until stopped: with rhythms, growth, bursts, repeats, late and bad events.
+
+    Give it a key of its own, sandbox. The same options send the same events for the same minutes, with
+    the same keys: what was sent before counts once.
+    """
+    console = Console(stderr=True)
+    board = Board()
+    with sentences(), connected(url, api_key) as client:
+        now = datetime.now(UTC)
+        day = datetime.combine(first_day(client, now.date()), datetime.min.time(), UTC)
+        traffic = Traffic(Plan(seed, customers, rate, to_microseconds(day)))
+        with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+            task = progress.add_task("customers", total=customers)
+            refs = set_up(client, traffic.company, now.date(), lambda: progress.advance(task))
+        start_us = to_microseconds(now - timedelta(days=backfill_days))
+        clock = Clock(lambda: time.time_ns() // 1000, time.sleep)
+        sendings = islice(traffic.since(start_us), events)
+        try:
+            with _shown(board, console):
+                for batch in batches(sendings, start_us, speed, clock):
+                    _send(client, batch, refs, board)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            typer.echo(board.line())
+
+
+def _shown(board: Board, console: Console) -> AbstractContextManager[object]:
+    """A line that is always of now, where there is a terminal to show it."""
+    if not console.is_terminal:
+        return nullcontext()
+    return Live(board, console=console, refresh_per_second=_REFRESHES_A_SECOND)
+
+
+def _send(client: Meterhouse, batch: Iterable[Sending], refs: dict[str, str], board: Board) -> None:
+    sendings = list(batch)
+    result = client.create_events(_event(sending, refs) for sending in sendings)
+    board.note(result.results, sendings[-1].at)
+
+
+def _event(sending: Sending, refs: dict[str, str]) -> NewEvent:
+    return NewEvent(
+        type=sending.type,
+        customer_ref=refs.get(sending.customer, sending.customer),
+        product_ref=sending.product,
+        units=sending.units,
+        timestamp=from_microseconds(sending.timestamp),
+        idempotency_key=sending.key,
+        properties=sending.properties,
+    )

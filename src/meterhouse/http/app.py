@@ -1,0 +1,153 @@
+"""The whole API on one screen: every route, and the one application that answers them."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import cast
+
+from litestar import HttpMethod, Litestar, delete, get, patch, post, put, route
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
+
+from meterhouse.http import access, failures, openapi
+from meterhouse.http.auth import Authenticator
+from meterhouse.http.customers import CustomerRoutes
+from meterhouse.http.dashboard import DashboardRoutes
+from meterhouse.http.edge import ASGIApp, Edge
+from meterhouse.http.events import EventRoutes
+from meterhouse.http.keys import KeyRoutes
+from meterhouse.http.products import ProductRoutes
+from meterhouse.http.provider import ProviderRoutes
+from meterhouse.http.query_parameters import EventsOperation, UsageOperation
+from meterhouse.http.service import Ready, ServiceRoutes
+from meterhouse.http.session import SessionRoutes
+from meterhouse.http.sign_in import SignIn
+from meterhouse.http.tally import TallyRoutes
+from meterhouse.http.usage import QueryRoutes
+from meterhouse.ingest.accept import Ingest
+from meterhouse.ports import Catalog
+from meterhouse.query.events import EventQueries
+from meterhouse.query.usage import UsageQueries
+
+Routes = Sequence[HTTPRouteHandler]
+
+
+class Queries(Struct, frozen=True):
+    """Everything that answers from the warehouse."""
+
+    usage: UsageQueries
+    events: EventQueries
+
+
+def build_app(
+    ingest: Ingest, queries: Queries, catalog: Catalog, *, ready: Ready, now: Callable[[], datetime]
+) -> ASGIApp:
+    """ready: see `service.Ready`. now: the server's clock, an aware datetime."""
+    authenticator = Authenticator(catalog.identities, catalog.sessions)
+    sign_in = SignIn(catalog.operators, catalog.sessions, now)
+    dashboard = DashboardRoutes()
+    events = EventRoutes(ingest, authenticator)
+    hot = {
+        ("POST", "/v1/sdk/events"): events.publish,
+        ("POST", "/v1/sdk/events/bulk"): events.publish_bulk,
+    }
+
+    def routes() -> Routes:
+        service = ServiceRoutes(ready, lambda: openapi.document(routes()))
+        return [
+            *_contract_routes(catalog),
+            *_query_routes(queries),
+            *_own_routes(catalog, now),
+            *_session_routes(SessionRoutes(sign_in, authenticator)),
+            *_service_routes(service),
+            _page(dashboard),
+        ]
+
+    methods = failures.Methods(
+        [
+            *((path, each.http_methods) for each in routes() for path in each.paths),
+            *((p, (m,)) for m, p in hot),
+        ]
+    )
+    framework = Litestar(  # no Router: it would deep-copy the routes, and the stores with them
+        routes(),
+        guards=[access.Access(authenticator).guard],
+        dependencies=access.dependencies(),
+        request_class=access.ApiRequest,
+        before_request=failures.options(methods),
+        exception_handlers={Exception: failures.answer(methods)},
+        openapi_config=None,  # openapi.py describes the hot routes too
+        logging_config=None,
+        debug=False,  # else an environment variable would decide
+    )
+    return Edge(hot, cast(ASGIApp, framework))  # the framework's ASGI types are narrower than ASGI's
+
+
+def _contract_routes(catalog: Catalog) -> Routes:
+    customers = CustomerRoutes(catalog.customers)
+    products = ProductRoutes(catalog.products)
+    provider = ProviderRoutes(catalog.providers, catalog.audit)
+    customer, product = "/v1/sdk/customers/{reference:str}", "/v1/sdk/products/{reference:str}"
+    return [
+        get("/v1/sdk/customers", operation_id="findCustomer")(customers.find),
+        post("/v1/sdk/customers", operation_id="createCustomer")(customers.create),
+        get(customer, operation_id="getCustomer")(customers.get),
+        patch(customer, operation_id="updateCustomer")(customers.change),
+        delete(customer, operation_id="deleteCustomer", status_code=200)(customers.delete),
+        get("/v1/sdk/products", operation_id="listProducts")(products.page),
+        post("/v1/sdk/products", operation_id="createProduct")(products.create),
+        get(product, operation_id="getProduct")(products.get),
+        put(product, operation_id="updateProduct")(products.change),
+        delete(product, operation_id="deleteProduct", status_code=200)(products.delete),
+        post(f"{product}/clone", operation_id="cloneProduct")(products.clone),
+        get("/v1/sdk/merchant", operation_id="getMerchant")(provider.merchant),
+        get("/v1/sdk/platform-config", operation_id="getPlatformConfig")(provider.platform_config),
+    ]
+
+
+def _query_routes(queries: Queries) -> Routes:
+    routes = QueryRoutes(queries.usage, queries.events)
+    return [
+        get("/v1/usage", operation_id="getUsage", operation_class=UsageOperation)(routes.usage),
+        get("/v1/events", operation_id="listEvents", operation_class=EventsOperation)(routes.page),
+        get("/v1/events/{event_id:str}", operation_id="getEvent")(routes.event),
+    ]
+
+
+def _own_routes(catalog: Catalog, now: Callable[[], datetime]) -> Routes:
+    customers = CustomerRoutes(catalog.customers)
+    keys = KeyRoutes(catalog.keys)
+    provider = ProviderRoutes(catalog.providers, catalog.audit)
+    tally = TallyRoutes(catalog.tally, now)
+    return [
+        get("/v1/customers", operation_id="listCustomers")(customers.page),
+        get("/v1/keys", operation_id="listKeys")(keys.all),
+        post("/v1/keys", operation_id="createKey")(keys.create),
+        delete("/v1/keys/{reference:str}", operation_id="revokeKey", status_code=200)(keys.revoke),
+        get("/v1/audit", operation_id="listAudit")(provider.audit),
+        get("/v1/ingest", operation_id="getIngest")(tally.get),
+    ]
+
+
+def _session_routes(session: SessionRoutes) -> Routes:
+    path = "/v1/session"
+    return [
+        post(path, operation_id="signIn", opt=access.OPEN)(session.create),
+        get(path, operation_id="getSession", opt=access.SESSION)(session.get),
+        delete(path, operation_id="signOut", opt=access.SESSION)(session.delete),
+    ]
+
+
+def _page(dashboard: DashboardRoutes) -> HTTPRouteHandler:
+    reads = (HttpMethod.GET, HttpMethod.HEAD)
+    return route(dashboard.paths, http_method=reads, opt=access.OPEN, include_in_schema=False)(dashboard.file)
+
+
+def _service_routes(service: ServiceRoutes) -> Routes:
+    """These need no key."""
+    return [
+        get("/health", operation_id="getHealth", opt=access.OPEN)(service.health),
+        get("/ready", operation_id="getReady", opt=access.OPEN)(service.ready),
+        get("/metrics", operation_id="getMetrics", opt=access.OPEN, media_type="text/plain")(service.metrics),
+        get("/openapi.json", operation_id="getOpenapi", opt=access.OPEN)(service.openapi),
+        get("/docs", operation_id="getDocs", opt=access.OPEN, media_type="text/html")(service.docs),
+    ]

@@ -1,0 +1,110 @@
+"""Reading a request's body: bounded, before and after decompression, and only in accepted types."""
+
+import asyncio
+import io
+import zlib
+from typing import Final
+
+import zstandard
+
+from meterhouse.http.edge import Receive, Request
+from meterhouse.model.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+
+SINGLE_BYTES: Final = 256 * 1024
+BULK_BYTES: Final = 10 * 1024 * 1024
+_INLINE_BYTES: Final = 64 * 1024  # a larger body is decompressed in a thread
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+JSON: Final = b"application/json"
+NDJSON: Final = b"application/x-ndjson"
+
+
+def media_type(request: Request, *accepted: bytes) -> bytes:
+    """Return the body's type without parameters; none given is JSON.
+
+    Raises UnsupportedMediaType, naming what is accepted.
+    """
+    given = request.headers.get(b"content-type")
+    if given is None or given == JSON:
+        return JSON
+    kind = given.partition(b";")[0].strip().lower()
+    if kind not in (accepted or (JSON,)):
+        names = " or ".join(each.decode() for each in accepted or (JSON,))
+        raise UnsupportedMediaType(f"Content-Type must be {names}, not {kind.decode('latin-1')}.")
+    return kind
+
+
+async def read(request: Request, limit_bytes: int) -> bytes:
+    """Return the body as it was before compression.
+
+    Raises PayloadTooLarge, before reading where Content-Length tells; UnsupportedMediaType for an
+    encoding other than gzip or zstd; ValidationFailed where it does not decompress.
+    """
+    encoding = request.headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in (b"identity", b"gzip", b"zstd"):
+        raise UnsupportedMediaType(
+            f"Content-Encoding must be gzip or zstd or absent, not {encoding.decode('latin-1')}."
+        )
+    announced = request.headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > limit_bytes:
+        raise _too_large(limit_bytes)
+    body = await _whole(request.receive, limit_bytes)
+    if encoding == b"identity":
+        return body
+    inflate = _gunzip if encoding == b"gzip" else _unzstd
+    if len(body) <= _INLINE_BYTES:
+        return inflate(body, limit_bytes)
+    return await asyncio.to_thread(inflate, body, limit_bytes)
+
+
+async def _whole(receive: Receive, limit_bytes: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ConnectionError
+    body: bytes = message.get("body", b"")
+    if message.get("more_body", False):
+        parts = [body]
+        size = len(body)
+        while message.get("more_body", False):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit_bytes:
+                break
+            parts.append(part)
+        else:
+            return b"".join(parts)
+        raise _too_large(limit_bytes)
+    if len(body) > limit_bytes:
+        raise _too_large(limit_bytes)
+    return body
+
+
+def _gunzip(body: bytes, limit_bytes: int) -> bytes:
+    inflater = zlib.decompressobj(_GZIP)
+    try:
+        plain = inflater.decompress(body, limit_bytes + 1)
+    except zlib.error as error:
+        raise ValidationFailed.of("", f"The body is not gzip: {error}") from None
+    if len(plain) > limit_bytes:
+        raise _too_large(limit_bytes)
+    if not inflater.eof:
+        raise ValidationFailed.of("", "The gzip body ends too early")
+    return plain
+
+
+def _unzstd(body: bytes, limit_bytes: int) -> bytes:
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(body)) as reader:
+            plain = reader.read(limit_bytes + 1)
+    except zstandard.ZstdError as error:
+        raise ValidationFailed.of("", f"The body is not zstd: {error}") from None
+    if len(plain) > limit_bytes:
+        raise _too_large(limit_bytes)
+    return plain
+
+
+def _too_large(limit_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body may have at most {limit_bytes} bytes, uncompressed; send less.")

@@ -1,0 +1,130 @@
+"""The front of the server, plain ASGI: request ids, `//`, errors, metrics; hot routes; then the framework.
+
+Hot routes are answered here, since the framework costs more than storing an event does (design §5).
+Whatever is not hot is handed on; both share the functions of `auth`, `body` and `problems`.
+"""
+
+import itertools
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+
+from meterhouse import telemetry
+from meterhouse.http import problems
+from meterhouse.model.errors import MeterhouseError
+
+ASGIScope = MutableMapping[str, Any]  # Any: as the ASGI specification has it
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[ASGIScope, Receive, Send], Awaitable[None]]
+
+_SLASHES: Final = re.compile("/{2,}")
+_CLIENT_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+_logger = structlog.get_logger()
+
+
+class Request(Struct, gc=False):
+    """What a hot route may ask of a request."""
+
+    headers: dict[bytes, bytes]
+    receive: Receive
+    query: bytes
+
+
+class Answer(Struct, gc=False):
+    """A whole JSON response."""
+
+    status: int
+    body: bytes
+
+
+HotRoute = Callable[[Request], Awaitable[Answer]]
+
+
+class Edge:
+    """An ASGI application: `hot` by method and path, everything else by `framework`."""
+
+    def __init__(self, hot: Mapping[tuple[str, str], HotRoute], framework: ASGIApp) -> None:
+        self._hot = hot
+        self._framework = framework
+        self._prefix = secrets.token_hex(4)
+        self._count = itertools.count()
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._framework(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if "//" in path:  # clients join a base URL that ends in a slash (contract §1)
+            path = _SLASHES.sub("/", path)
+            scope["path"] = path
+            scope["raw_path"] = _SLASHES.sub("/", scope["raw_path"].decode("latin-1")).encode("latin-1")
+        headers = dict(scope["headers"])
+        request_id = self._request_id(headers)
+        hot = self._hot.get((scope["method"], path))
+        if hot is not None:
+            await self._answer_hot(
+                hot, Request(headers, receive, scope["query_string"]), path, request_id, send
+            )
+        else:
+            await self._hand_on(scope, receive, send, request_id)
+
+    async def _answer_hot(
+        self, route: HotRoute, request: Request, path: str, request_id: bytes, send: Send
+    ) -> None:
+        started = time.perf_counter()
+        extra: list[tuple[bytes, bytes]] = []
+        try:
+            answer = await route(request)
+        except ConnectionError:  # the client went away before its body was whole
+            return
+        except MeterhouseError as error:
+            answer, extra = _problem(error, request_id)
+        except Exception:
+            _logger.exception("request_failed", path=path, request_id=request_id.decode())
+            answer, extra = _problem(MeterhouseError(), request_id)
+        telemetry.observe_request(path, answer.status, time.perf_counter() - started)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": [
+                    (b"content-type", b"application/json"),
+                    (b"content-length", b"%d" % len(answer.body)),
+                    (b"x-request-id", request_id),
+                    *extra,
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _hand_on(self, scope: ASGIScope, receive: Receive, send: Send, request_id: bytes) -> None:
+        started = time.perf_counter()
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                route = scope.get("path_template") or "unmatched"
+                telemetry.observe_request(route, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        await self._framework(scope, receive, send_with_id)
+
+    def _request_id(self, headers: dict[bytes, bytes]) -> bytes:
+        """Return the client's own id where it is harmless in a log, else a new one."""
+        given = headers.get(b"x-request-id")
+        if given is not None and _CLIENT_REQUEST_ID.fullmatch(given):
+            return given
+        return f"req_{self._prefix}{next(self._count):08x}".encode()
+
+
+def _problem(error: MeterhouseError, request_id: bytes) -> tuple[Answer, list[tuple[bytes, bytes]]]:
+    status, body, headers = problems.render(error, request_id.decode())
+    return Answer(status, body), [(name.encode(), value.encode()) for name, value in headers.items()]

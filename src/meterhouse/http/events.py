@@ -1,0 +1,81 @@
+"""`POST /v1/sdk/events` and its bulk: the hot routes of stage 1."""
+
+from typing import Final
+
+import msgspec
+
+from meterhouse.http import body
+from meterhouse.http.auth import Authenticator
+from meterhouse.http.edge import Answer, Request
+from meterhouse.ingest.accept import Ingest, Published
+from meterhouse.model.errors import Refused, ValidationFailed
+from meterhouse.model.event import event_id
+
+_encode: Final = msgspec.json.encode
+
+
+class EventRoutes:
+    def __init__(self, ingest: Ingest, authenticator: Authenticator) -> None:
+        self._ingest = ingest
+        self._authenticator = authenticator
+
+    async def publish(self, request: Request) -> Answer:
+        """201 with the new event's id, 200 for a repeat; see `Ingest.publish` for what is refused."""
+        scope_id = (await self._authenticator.caller(request.headers, request.query, writes=True)).scope.id
+        try:
+            body.media_type(request)
+            raw = await body.read(request, body.SINGLE_BYTES)
+            key = _header_key(request)
+        except Refused as error:
+            await self._ingest.refuse(scope_id, error)
+        published = await self._ingest.publish(scope_id, raw, key)
+        if published.duplicate:
+            return Answer(200, b'{"eventId":"%s","duplicate":true}' % _id(published))
+        return Answer(201, b'{"eventId":"%s"}' % _id(published))
+
+    async def publish_bulk(self, request: Request) -> Answer:
+        """200 with one result per event, in order; one bad event does not stop the others."""
+        scope_id = (await self._authenticator.caller(request.headers, request.query, writes=True)).scope.id
+        try:
+            kind = body.media_type(request, body.JSON, body.NDJSON)
+            raw = await body.read(request, body.BULK_BYTES)
+            key = _header_key(request)
+        except Refused as error:
+            await self._ingest.refuse(scope_id, error)
+        outcomes = await self._ingest.publish_bulk(scope_id, raw, key, lines=kind == body.NDJSON)
+        duplicates = rejected = 0
+        results: list[bytes] = []
+        for outcome in outcomes:
+            if not isinstance(outcome, Published):
+                rejected += 1
+                results.append(
+                    _encode({"status": "rejected", "code": outcome.code, "errors": outcome.errors})
+                )
+            elif outcome.duplicate:
+                duplicates += 1
+                results.append(b'{"status":"duplicate","eventId":"%s"}' % _id(outcome))
+            else:
+                results.append(b'{"status":"stored","eventId":"%s"}' % _id(outcome))
+        return Answer(
+            200,
+            b'{"stored":%d,"duplicates":%d,"rejected":%d,"results":[%s]}'
+            % (len(outcomes) - duplicates - rejected, duplicates, rejected, b",".join(results)),
+        )
+
+
+def _id(published: Published) -> bytes:
+    return event_id(published.event_number).encode()
+
+
+def _header_key(request: Request) -> str | None:
+    """Return the Idempotency-Key header; None when there is none.
+
+    Raises ValidationFailed for bytes that are not UTF-8 text.
+    """
+    given = request.headers.get(b"idempotency-key")
+    if given is None:
+        return None
+    try:
+        return given.decode()
+    except UnicodeDecodeError:
+        raise ValidationFailed.of("idempotencyKey", "the header must be UTF-8 text") from None

@@ -1,0 +1,112 @@
+"""Whatever goes wrong in the framework's routes, in the one error shape."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+
+from meterhouse.http import problems
+from meterhouse.model.errors import (
+    FieldError,
+    MeterhouseError,
+    MethodNotAllowed,
+    NotFound,
+    Refused,
+    ValidationFailed,
+)
+
+_SHOWN_CHARACTERS: Final = 200
+_logger = structlog.get_logger()
+AnyRequest = Request[Any, Any, Any]  # Any: the framework's user, auth and state, unused
+
+
+def answer(methods: "Methods") -> Callable[[AnyRequest, Exception], Response[bytes]]:
+    """Return the framework's handler of exceptions. methods: of every path, the hot ones too."""
+
+    def handle(request: AnyRequest, exception: Exception) -> Response[bytes]:
+        error = _error_of(exception)
+        extra: dict[str, str] = {}
+        if isinstance(error, NotFound | MethodNotAllowed) and not isinstance(exception, MeterhouseError):
+            error, extra = methods.error(request.scope["path"])
+        request_id = request.scope["state"]["request_id"]
+        if not isinstance(exception, MeterhouseError) and not isinstance(error, Refused):
+            _logger.error(
+                "request_failed", path=request.scope["path"], request_id=request_id, exc_info=exception
+            )
+        status, body, headers = problems.render(error, request_id)
+        return Response(body, status_code=status, headers=headers | extra, media_type="application/json")
+
+    return handle
+
+
+def options(methods: "Methods") -> Callable[[AnyRequest], Response[None] | None]:
+    """Return the framework's hook that answers OPTIONS; its own answer forgets methods."""
+
+    def hook(request: AnyRequest) -> Response[None] | None:
+        if request.method != "OPTIONS":
+            return None
+        headers = {"allow": methods.of(request.scope["path"])}
+        return Response(None, status_code=204, headers=headers, media_type="text/plain")
+
+    return hook
+
+
+class Methods:
+    """Which methods each path template takes."""
+
+    def __init__(self, routes: Iterable[tuple[str, Iterable[str]]]) -> None:
+        self._routes = [
+            (re.compile(re.sub(r"\{[^}]*\}", "[^/]+", template)), sorted(methods))
+            for template, methods in routes
+        ]
+
+    def of(self, path: str) -> str:
+        """Return what an Allow header says; empty for no path of ours."""
+        allowed = {
+            method
+            for pattern, methods in self._routes
+            if pattern.fullmatch(path.rstrip("/") or "/")
+            for method in methods
+        }
+        return ", ".join(sorted(allowed))
+
+    def error(self, path: str) -> tuple[Refused, dict[str, str]]:
+        """Return why no route took a request for this path, and the headers that say more."""
+        if allowed := self.of(path):
+            return MethodNotAllowed(), {"allow": allowed}
+        return NotFound(f"Path {path[:_SHOWN_CHARACTERS]} not found; see /docs."), {}
+
+
+def _error_of(exception: Exception) -> MeterhouseError:  # noqa: PLR0911 - one return for each kind
+    match exception:
+        case MeterhouseError():
+            return exception
+        case ValidationException():
+            return ValidationFailed([_field_error(each) for each in exception.extra or ()])
+        case NotFoundException():
+            return NotFound()
+        case MethodNotAllowedException():
+            return MethodNotAllowed()
+        case ConnectionError():
+            return ValidationFailed.of("", "The request ended before its body was whole")
+        case ClientException():
+            return ValidationFailed.of("", exception.detail)
+    return MeterhouseError()
+
+
+def _field_error(message: Any) -> FieldError:  # Any: the framework's own dictionaries
+    """Read one of the framework's validation messages: Python names, msgspec's sentences."""
+    name = str(message.get("key", ""))
+    if name == "data":
+        return FieldError("", "a JSON body is required")
+    first, *others = name.split("_")
+    sentence = str(message["message"]).replace("`", "").replace("'", "")
+    return FieldError(first + "".join(map(str.capitalize, others)), sentence[0].lower() + sentence[1:])

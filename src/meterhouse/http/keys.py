@@ -1,0 +1,103 @@
+"""API keys over HTTP: a key manages the keys of its own scope."""
+
+from datetime import datetime
+from typing import TypedDict
+
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import Struct
+
+from meterhouse.model.errors import KeyEnvironmentMismatch, ValidationFailed
+from meterhouse.model.event import from_microseconds
+from meterhouse.model.key import MAX_NAME, ApiKey
+from meterhouse.model.once import Once
+from meterhouse.model.tenant import Caller, Environment
+from meterhouse.model.text import length_fault
+from meterhouse.ports import Keys
+
+
+class NewKey(Struct, kw_only=True):
+    """environment: may be said, and then is the one of the key that asks."""
+
+    name: str | None = None
+    environment: Environment | None = None
+
+
+class KeyAnswer(Struct, kw_only=True, rename="camel"):
+    """hint: the secret's last four characters."""
+
+    reference: str
+    name: str
+    environment: Environment
+    hint: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class IssuedKeyAnswer(KeyAnswer, kw_only=True, rename="camel"):
+    """secret: shown in this answer alone; null where an Idempotency-Key repeats an earlier request."""
+
+    secret: str | None
+
+
+class KeysAnswer(Struct):
+    keys: tuple[KeyAnswer, ...]
+
+
+class KeyRoutes:
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    async def all(self, caller: NamedDependency[Caller]) -> KeysAnswer:
+        """List the keys, revoked ones too, the newest first."""
+        keys = await self._keys.all(caller.scope.id)
+        return KeysAnswer(tuple(KeyAnswer(**_fields(key)) for key in keys))
+
+    async def create(
+        self,
+        caller: NamedDependency[Caller],
+        key: NamedDependency[str | None],
+        data: JSONBody[NewKey | None] = None,
+    ) -> IssuedKeyAnswer:
+        """Make a key. Its secret is shown in this answer and never again."""
+        new = data or NewKey()
+        name = new.name or ""
+        if fault := length_fault(name, MAX_NAME):
+            raise ValidationFailed.of("name", fault)
+        if new.environment not in (None, caller.scope.environment):
+            raise KeyEnvironmentMismatch(caller.scope.environment, str(new.environment))
+        issued = await self._keys.create(caller, name, Once.of("createKey", key, name))
+        return IssuedKeyAnswer(**_fields(issued.key), secret=issued.secret)
+
+    async def revoke(
+        self,
+        caller: NamedDependency[Caller],
+        key: NamedDependency[str | None],
+        reference: FromPath[str],
+    ) -> KeyAnswer:
+        """Revoke a key; within a second it opens nothing any more. Again is a no-op."""
+        once = Once.of("revokeKey", key, reference)
+        return KeyAnswer(**_fields(await self._keys.revoke(caller, reference, once)))
+
+
+class _Fields(TypedDict):
+    reference: str
+    name: str
+    environment: Environment
+    hint: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+def _fields(key: ApiKey) -> _Fields:
+    return {
+        "reference": key.ref,
+        "name": key.name,
+        "environment": key.environment,
+        "hint": key.hint,
+        "created_at": from_microseconds(key.created_at),
+        "last_used_at": None if key.last_used_at is None else from_microseconds(key.last_used_at),
+        "revoked_at": None if key.revoked_at is None else from_microseconds(key.revoked_at),
+    }

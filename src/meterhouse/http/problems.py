@@ -1,0 +1,49 @@
+"""Errors as JSON, one shape everywhere (design §6, in the contract's envelope §2.1)."""
+
+from http import HTTPStatus
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from meterhouse.model.errors import (
+    FieldError,
+    KeyEnvironmentMismatch,
+    MeterhouseError,
+    Unavailable,
+    ValidationFailed,
+)
+
+
+class Problem(Struct, rename="camel"):
+    """What every error answers. `errors` is there for validation errors, one entry per wrong field."""
+
+    status_code: int
+    error: str
+    message: str
+    code: str
+    request_id: str
+    errors: tuple[FieldError, ...] | UnsetType = UNSET
+    key_environment: str | UnsetType = UNSET
+    provider_environment: str | UnsetType = UNSET
+
+
+def render(error: MeterhouseError, request_id: str) -> tuple[int, bytes, dict[str, str]]:
+    """Return status, body and further headers."""
+    problem = Problem(
+        status_code=error.status,
+        error=HTTPStatus(error.status).phrase,
+        message=str(error),
+        code=error.code,
+        request_id=request_id,
+    )
+    if isinstance(error, ValidationFailed):
+        problem.errors = error.errors
+    elif isinstance(error, KeyEnvironmentMismatch):
+        problem.key_environment = error.key_environment
+        problem.provider_environment = error.asked_environment
+    headers: dict[str, str] = {}
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = str(error.retry_after_seconds)
+    elif error.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"
+    return error.status, msgspec.json.encode(problem), headers

@@ -1,0 +1,76 @@
+"""What a provider's clients may know of it: merchant identity, platform values, the audit."""
+
+from datetime import datetime
+from typing import Annotated
+
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from msgspec import Raw, Struct
+
+from meterhouse.model.audit import Action
+from meterhouse.model.event import from_microseconds
+from meterhouse.model.page import AuditPlace
+from meterhouse.model.tenant import Caller, Merchant
+from meterhouse.ports import Audit, Providers
+from meterhouse.query.cursors import read_cursor, write_cursor
+
+
+class PlatformConfig(Struct, rename="camel", omit_defaults=True):
+    """Empty unless card payments are configured."""
+
+    stripe_publishable_key: str | None = None
+
+
+class AuditEntryAnswer(Struct, rename="camel"):
+    """actor: `key:key_…`, `operator:…` or `cli`. changes: `{field: [before, after]}`."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: Action
+    reference: str
+    changes: Raw
+
+
+class AuditAnswer(Struct, rename="camel"):
+    """next_cursor: null at the end."""
+
+    entries: tuple[AuditEntryAnswer, ...]
+    next_cursor: str | None
+
+
+class ProviderRoutes:
+    def __init__(self, providers: Providers, audit: Audit) -> None:
+        self._providers = providers
+        self._audit = audit
+
+    async def merchant(self, caller: NamedDependency[Caller]) -> Merchant:
+        """Get how the provider shows itself to its customers."""
+        return await self._providers.merchant(caller.scope.provider_ref)
+
+    async def platform_config(self) -> PlatformConfig:
+        """Get what a browser may know of this server."""
+        return PlatformConfig()
+
+    async def audit(
+        self,
+        caller: NamedDependency[Caller],
+        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 50,
+        cursor: Annotated[str | None, QueryParameter()] = None,
+    ) -> AuditAnswer:
+        """List who wrote what in the catalog, the newest first."""
+        page = await self._audit.page(caller.scope.id, limit, read_cursor(cursor, AuditPlace, "audit"))
+        return AuditAnswer(
+            tuple(
+                AuditEntryAnswer(
+                    entry.id,
+                    from_microseconds(entry.at),
+                    entry.actor,
+                    entry.action,
+                    entry.ref,
+                    Raw(entry.changes),
+                )
+                for entry in page.entries
+            ),
+            None if page.next is None else write_cursor(page.next, "audit"),
+        )

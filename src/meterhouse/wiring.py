@@ -1,0 +1,208 @@
+"""Chooses the adapters and puts the parts together. The only module that knows which stores exist."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from meterhouse.consume.runner import Runner
+from meterhouse.http.app import Queries, build_app
+from meterhouse.http.edge import ASGIApp
+from meterhouse.ingest.accept import Ingest
+from meterhouse.model.event import Event
+from meterhouse.model.finding import Finding
+from meterhouse.model.question import Filter
+from meterhouse.model.tenant import Environment
+from meterhouse.ports import Catalog
+from meterhouse.query.events import EventQueries
+from meterhouse.query.export import pages
+from meterhouse.query.usage import UsageQueries
+from meterhouse.settings import Settings
+from meterhouse.stores.embedded import rebuild
+from meterhouse.stores.embedded.catalog import FirstStart, first_start, open_catalog
+from meterhouse.stores.embedded.checks import books, derived, machine
+from meterhouse.stores.embedded.database import Database, heartbeat
+from meterhouse.stores.embedded.directory_lock import DirectoryLock
+from meterhouse.stores.embedded.key_index import KeyIndex
+from meterhouse.stores.embedded.log import SqliteLog
+from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
+
+_WAREHOUSE: Final = "warehouse.duckdb"
+
+
+class Service(Struct, frozen=True):
+    """A whole server, but for the socket. `first_start` is None on a data directory that was in use."""
+
+    app: ASGIApp
+    catalog: Catalog
+    first_start: FirstStart | None
+    catch_up: Callable[[], Awaitable[None]]
+    """Return once every event acknowledged so far is in every answer."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, now: Callable[[], datetime] = now) -> AsyncIterator[Service]:
+    """Open the stores, build the service on them, and close them afterwards. now: its clock.
+
+    Raises RuntimeError with a sentence for the operator: the data directory is in use or too new.
+    """
+    data = Path(settings.data)
+    with (
+        closing(DirectoryLock(data)),
+        closing(KeyIndex(data / "keys")) as index,
+        closing(Database(data / "meterhouse.db")) as database,  # closes first: what waits is still stored
+        ExitStack() as stack,
+    ):
+        log = SqliteLog(database, index, settings.max_waiting_events)
+        warehouse = stack.enter_context(closing(_open_warehouse(data / _WAREHOUSE, settings)))
+        _check_not_older(data, log.position, index.position, await warehouse.position())
+        warehouse.answer_from(log.position)
+        catalog = open_catalog(database, now)
+        started = await first_start(database, now, actor="serve", with_key=True)
+        runner = Runner(log, settings.consumer_batch_events, settings.consumer_pause_ms / 1000)
+
+        async def ready() -> None:
+            """Raises Unavailable, naming the part that cannot work."""
+            await database.write(heartbeat)
+            await warehouse.time_span(Filter(scope_id=0))
+
+        app = build_app(
+            Ingest(log, catalog.directory, now),
+            Queries(UsageQueries(warehouse, now), EventQueries(warehouse)),
+            catalog,
+            ready=ready,
+            now=now,
+        )
+        async with _running(runner.run(warehouse)):
+            yield Service(app, catalog, started, lambda: runner.catch_up(warehouse))
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do `work` in the background for as long as the context lasts."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+def _check_not_older(data: Path, log: int, *derived: int) -> None:
+    """Raises RuntimeError: what is made from the log knows more than the log, which was put back."""
+    if any(position > log for position in derived):
+        raise RuntimeError(
+            f"{data / 'meterhouse.db'} is older than what was made from it, as after putting back a backup. "
+            f"Delete {data / 'keys'} and {data / _WAREHOUSE}: both are made again from the log."
+        )
+
+
+def _open_warehouse(path: Path, settings: Settings) -> DuckWarehouse:
+    return DuckWarehouse(path, settings.warehouse_memory_megabytes, settings.warehouse_threads)
+
+
+@asynccontextmanager
+async def open_catalog_of(data: Path) -> AsyncIterator[Catalog]:
+    """Open the catalog alone, also beside a running server. An empty directory gets what `serve` gives it."""
+    with closing(Database(data / "meterhouse.db")) as database:
+        await first_start(database, now, actor="cli", with_key=False)
+        yield open_catalog(database, now)
+
+
+@contextmanager
+def _alone_with(data: Path, settings: Settings, while_served: str) -> Iterator[tuple[Database, SqliteLog]]:
+    """Open the log while no server does. Raises RuntimeError with a sentence; `while_served` ends it."""
+    _check_exists(data)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(closing(DirectoryLock(data)))
+        except RuntimeError:
+            raise RuntimeError(f"A Meterhouse serves {data}: {while_served}") from None
+        try:
+            index = stack.enter_context(closing(KeyIndex(data / "keys")))
+            database = stack.enter_context(closing(Database(data / "meterhouse.db")))
+            yield database, SqliteLog(database, index, settings.max_waiting_events)
+        except rebuild.UNREADABLE as error:
+            doctor = f"`meterhouse doctor --data {data}` says more."
+            raise RuntimeError(f"The log in {data} cannot be read: {error}; {doctor}") from None
+
+
+def _check_exists(data: Path) -> None:
+    if not (data / "meterhouse.db").is_file():
+        raise RuntimeError(f"{data} is no data directory of Meterhouse: it has no meterhouse.db.")
+
+
+async def export_events(
+    settings: Settings,
+    provider: str,
+    environment: Environment,
+    matching: Filter,
+    take: Callable[[Sequence[Event]], None],
+) -> None:
+    """Hand every matching event of an environment to `take`, page by page, the last received first.
+
+    The filter's own scope is ignored. Raises ProviderNotFound; RuntimeError with a sentence: a server runs.
+    """
+    data = Path(settings.data)
+    with (
+        _alone_with(data, settings, "stop it, or ask it.") as (database, log),
+        closing(_open_warehouse(data / _WAREHOUSE, settings)) as warehouse,
+    ):
+        scope = await open_catalog(database, now).providers.scope(provider, environment)
+        await Runner(log, settings.consumer_batch_events, 0).catch_up(warehouse)
+        async for page in pages(warehouse, replace(matching, scope_id=scope.id)):
+            take(page)
+
+
+async def rebuild_warehouse(settings: Settings, report: Callable[[int, int], None]) -> int:
+    """Make the warehouse again from the log, then put it in the place of the old one; return its events.
+
+    report: is told how many events are in the new one, and how many will be.
+    Raises RuntimeError with a sentence: a server runs, or log and new warehouse differ; the old one stays.
+    """
+    data = Path(settings.data)
+    fresh = data / rebuild.BESIDE
+    with _alone_with(data, settings, "stop it first.") as (database, log):
+        rebuild.discard(fresh)
+        total = rebuild.log_events(database)
+        try:
+            with closing(_open_warehouse(fresh, settings)) as warehouse:
+                counting = rebuild.Counting(warehouse, lambda events: report(events, total))
+                await Runner(log, settings.consumer_batch_events, 0).catch_up(counting)
+                events = await rebuild.compare(database, counting, warehouse)
+            rebuild.swap(fresh, data / _WAREHOUSE)
+        finally:
+            rebuild.discard(fresh)
+    return events
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield what is right and wrong with the data directory, also while a server runs.
+
+    Raises RuntimeError with a sentence: there is no such directory.
+    """
+    data = Path(settings.data)
+    _check_exists(data)
+    for finding in (machine.disk(data), machine.file_system(data), machine.permissions(data)):
+        yield finding
+    for finding in (*machine.leftovers(data), *books.check(data, now())):
+        yield finding
+    try:
+        lock = DirectoryLock(data)
+    except RuntimeError:
+        for finding in derived.unseen("the server that runs has it open", "Stop it to look."):
+            yield finding
+        return
+    with closing(lock):
+        memory, threads = settings.warehouse_memory_megabytes, settings.warehouse_threads
+        async for finding in derived.check(data, memory, threads):
+            yield finding
