@@ -1,0 +1,257 @@
+"""The two ways to drive the protocol, blocking and async. Nothing is decided here.
+
+Every method is an operation of `_publish`, `_customers`, `_products` or `_questions`, where its
+parameters and promises stand.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import httpx
+
+from meterhouse_sdk import _customers, _products, _publish, _questions
+from meterhouse_sdk._methods import async_iterating, awaiting, blocking, iterating
+from meterhouse_sdk._protocol import Lost, Operation, Reply, Request, RetryPolicy, Wait, carried_out
+from meterhouse_sdk._settings import Settings
+from meterhouse_sdk._version import __version__
+
+T = TypeVar("T")
+_CONNECT_SECONDS: Final = 5.0
+
+
+class Meterhouse:
+    """A client of one Meterhouse server. For threads; one for the whole program is enough.
+
+    Arguments that are None come from the environment, see `Settings`. Connections are opened when
+    needed, and a forked child opens its own. `transport` stands in for the network in tests.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout_seconds: float = 30.0,
+        max_retries: int = 3,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.settings = Settings.resolve(
+            os.environ,
+            api_key=api_key,
+            base_url=base_url,
+            timeout_seconds=timeout_seconds,
+            max_retries=max_retries,
+        )
+        self._policy = RetryPolicy(max_retries=max_retries)
+        self._transport = transport
+        self._sleep = sleep
+        # Now, since it imports modules: a fork while another thread imports them would break the child.
+        self._http, self._pid = self._connect(), os.getpid()
+
+    create_event = blocking(_publish.create_event)
+    create_events = blocking(_publish.create_events)
+    create_customer = blocking(_customers.create_customer)
+    get_customer = blocking(_customers.get_customer)
+    find_customer = blocking(_customers.find_customer)
+    update_customer = blocking(_customers.update_customer)
+    delete_customer = blocking(_customers.delete_customer)
+    ensure_customer = blocking(_customers.ensure_customer)
+    create_product = blocking(_products.create_product)
+    list_products = blocking(_products.list_products)
+    get_product = blocking(_products.get_product)
+    update_product = blocking(_products.update_product)
+    delete_product = blocking(_products.delete_product)
+    clone_product = blocking(_products.clone_product)
+    merchant = blocking(_products.merchant)
+    platform_config = blocking(_products.platform_config)
+    usage = blocking(_questions.usage)
+    events = iterating(_questions.events)
+    event = blocking(_questions.event)
+
+    def carry_out(self, operation: Operation[T]) -> T:
+        """Drive an operation to its end. The methods above do; you need it for operations of your own."""
+        flow = carried_out(operation, self._policy)
+        outcome: Reply | Lost | None = None
+        while True:
+            try:
+                step = flow.send(outcome)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if isinstance(step, Wait):
+                self._sleep(step.seconds)
+                outcome = None
+            else:
+                outcome = self._exchange(step)
+
+    def _exchange(self, request: Request) -> Reply | Lost:
+        http = self._connected()
+        try:
+            response = http.send(_built(request, http, self.settings))
+        except httpx.RequestError as error:
+            return Lost(error)
+        return Reply(response.status_code, response.headers, response.content)
+
+    def without_retries(self) -> "Meterhouse":
+        """Return a client of the same server, with connections of its own, that tries everything once."""
+        return Meterhouse(
+            self.settings.api_key,
+            self.settings.base_url,
+            timeout_seconds=self.settings.timeout_seconds,
+            max_retries=0,
+            transport=None if self._transport is None else _Shared(self._transport),
+        )
+
+    def _connected(self) -> httpx.Client:
+        if self._pid != os.getpid():  # forked: two users of one socket mix up answers
+            self._http, self._pid = self._connect(), os.getpid()
+        return self._http
+
+    def _connect(self) -> httpx.Client:
+        return httpx.Client(timeout=_timeout(self.settings), transport=self._transport)
+
+    def close(self) -> None:
+        """Close the connections. The client cannot be used after that."""
+        if self._pid == os.getpid():
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncMeterhouse:
+    """`Meterhouse` for asyncio: the same methods, awaited; `events` is an async iterator."""
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout_seconds: float = 30.0,
+        max_retries: int = 3,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.settings = Settings.resolve(
+            os.environ,
+            api_key=api_key,
+            base_url=base_url,
+            timeout_seconds=timeout_seconds,
+            max_retries=max_retries,
+        )
+        self._policy = RetryPolicy(max_retries=max_retries)
+        self._transport = transport
+        self._sleep = sleep
+        self._http, self._pid = self._connect(), os.getpid()
+
+    create_event = awaiting(_publish.create_event)
+    create_events = awaiting(_publish.create_events)
+    create_customer = awaiting(_customers.create_customer)
+    get_customer = awaiting(_customers.get_customer)
+    find_customer = awaiting(_customers.find_customer)
+    update_customer = awaiting(_customers.update_customer)
+    delete_customer = awaiting(_customers.delete_customer)
+    ensure_customer = awaiting(_customers.ensure_customer)
+    create_product = awaiting(_products.create_product)
+    list_products = awaiting(_products.list_products)
+    get_product = awaiting(_products.get_product)
+    update_product = awaiting(_products.update_product)
+    delete_product = awaiting(_products.delete_product)
+    clone_product = awaiting(_products.clone_product)
+    merchant = awaiting(_products.merchant)
+    platform_config = awaiting(_products.platform_config)
+    usage = awaiting(_questions.usage)
+    events = async_iterating(_questions.events)
+    event = awaiting(_questions.event)
+
+    async def carry_out(self, operation: Operation[T]) -> T:
+        """Drive an operation to its end. The methods above do; you need it for operations of your own."""
+        flow = carried_out(operation, self._policy)
+        outcome: Reply | Lost | None = None
+        while True:
+            try:
+                step = flow.send(outcome)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if isinstance(step, Wait):
+                await self._sleep(step.seconds)
+                outcome = None
+            else:
+                outcome = await self._exchange(step)
+
+    async def _exchange(self, request: Request) -> Reply | Lost:
+        http = self._connected()
+        try:
+            response = await http.send(_built(request, http, self.settings))
+        except httpx.RequestError as error:
+            return Lost(error)
+        return Reply(response.status_code, response.headers, response.content)
+
+    def _connected(self) -> httpx.AsyncClient:
+        if self._pid != os.getpid():  # forked: two users of one socket mix up answers
+            self._http, self._pid = self._connect(), os.getpid()
+        return self._http
+
+    def _connect(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=_timeout(self.settings), transport=self._transport)
+
+    async def aclose(self) -> None:
+        """Close the connections. The client cannot be used after that."""
+        if self._pid == os.getpid():
+            await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Shared(httpx.BaseTransport):
+    """Somebody else's transport: closing this leaves it open."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._transport.handle_request(request)
+
+
+def _timeout(settings: Settings) -> httpx.Timeout:
+    seconds = settings.timeout_seconds
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+
+
+def _built(request: Request, http: httpx.Client | httpx.AsyncClient, settings: Settings) -> httpx.Request:
+    headers = {
+        "Authorization": f"Bearer {settings.api_key}",
+        "Accept": "application/json",
+        "User-Agent": f"meterhouse-sdk-python/{__version__}",
+    }
+    if request.body:
+        headers["Content-Type"] = request.content_type
+    if request.content_encoding is not None:
+        headers["Content-Encoding"] = request.content_encoding
+    sent = http.build_request(
+        request.method,
+        settings.base_url + request.path,
+        params=request.params or None,
+        headers=headers,
+        content=request.body or None,
+    )
+    if request.idempotency_key is not None:
+        sent.headers["Idempotency-Key"] = request.idempotency_key
+    return sent
