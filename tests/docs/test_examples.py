@@ -1,0 +1,61 @@
+"""The README's and the quickstart's commands, as they are printed, against a real server."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import Server, clean_environment
+
+ROOT = Path(__file__).parents[2]
+_SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with Server(tmp_path_factory.mktemp("docs") / "data") as server:
+        yield clean_environment() | {"METERHOUSE_API_KEY": server.key(), "METERHOUSE_URL": server.url}
+
+
+def curls(page: str) -> list[str]:
+    """The examples of a page that call the server."""
+    examples = _SHELL.findall((ROOT / page).read_text(encoding="utf-8"))
+    return [example for example in examples if example.startswith("curl")]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/questions.md", "docs/api.md"])
+def test_curl_examples_are_answered_with_success(environment: dict[str, str], page: str) -> None:
+    for example in curls(page):
+        here = example.replace("http://127.0.0.1:8080", environment["METERHOUSE_URL"])
+        command = here.replace("curl ", "curl --silent --show-error --fail-with-body ", 1)
+        done = subprocess.run(
+            ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{example}\n{done.stdout}{done.stderr}"
+
+
+def test_the_readmes_python_runs(environment: dict[str, str]) -> None:
+    (example,) = _PYTHON.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.startswith("evt_")
+
+
+def test_the_line_that_serve_prints_publishes_an_event(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:
+        printed = "".join(server.printed_until("curl "))
+        (line,) = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl ")]
+        done = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout)["eventId"].startswith("evt_")
