@@ -1,0 +1,1 @@
+"""How fast Meterhouse is, as ratios against peers in the same run (design §9)."""

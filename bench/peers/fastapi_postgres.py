@@ -1,0 +1,51 @@
+"""What most teams would write: FastAPI, asyncpg, one INSERT a request into PostgreSQL, which fsyncs it."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+
+class Event(BaseModel):
+    type: str
+    customerRef: str  # noqa: N815 - as in JSON
+    units: Decimal
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with asyncpg.create_pool(sys.argv[2], min_size=16, max_size=32) as pool:
+        app.state.pool = pool
+        await pool.execute(
+            "CREATE TABLE IF NOT EXISTS event (id bigserial PRIMARY KEY, type text NOT NULL,"
+            " customer_ref text NOT NULL, units numeric(38, 9) NOT NULL, at timestamptz DEFAULT now())"
+        )
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/health")
+async def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@app.post("/v1/sdk/events", status_code=201)
+async def publish(event: Event) -> dict[str, str]:
+    number = await app.state.pool.fetchval(
+        "INSERT INTO event (type, customer_ref, units) VALUES ($1, $2, $3) RETURNING id",
+        event.type,
+        event.customerRef,
+        event.units,
+    )
+    return {"eventId": f"evt_{number:016x}"}
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
