@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from litestar import HttpMethod, Litestar, delete, get, patch, post, put, route
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from meterhouse.http import access, failures, openapi
 from meterhouse.http.auth import Authenticator
@@ -79,7 +80,8 @@ def build_app(
         logging_config=None,
         debug=False,  # else an environment variable would decide
     )
-    return Edge(hot, cast(ASGIApp, framework))  # the framework's ASGI types are narrower than ASGI's
+    # Whether the browser's side is https, a proxy on this machine says. ASGI's types are wider than theirs.
+    return Edge(hot, cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, framework))))
 
 
 def _contract_routes(catalog: Catalog) -> Routes:

@@ -129,21 +129,9 @@ class Database:
     def _transact(self, jobs: Sequence[Job]) -> list[Exception | None]:
         """Return each job's error; None for those that are committed."""
         connection = self._writer
-        errors: list[Exception | None] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                connection.execute("SAVEPOINT job")
-                try:
-                    job.work(connection)
-                except sqlite3.OperationalError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - given to whoever waits for the job
-                    connection.execute("ROLLBACK TO job")
-                    errors.append(error)
-                else:
-                    errors.append(None)
-                connection.execute("RELEASE job")
+            errors = [self._attempt(job, alone=len(jobs) == 1) for job in jobs]
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
@@ -154,6 +142,25 @@ class Database:
             if failed is None and job.committed is not None:
                 job.committed()
         return errors
+
+    def _attempt(self, job: Job, *, alone: bool) -> Exception | None:
+        """Do a job's writes, or undo them and return its error. alone: nothing else is in the transaction."""
+        connection = self._writer
+        if not alone:
+            connection.execute("SAVEPOINT job")
+        failed: Exception | None = None
+        try:
+            job.work(connection)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - given to whoever waits for the job
+            failed = error
+            connection.execute("ROLLBACK" if alone else "ROLLBACK TO job")
+            if alone:
+                connection.execute("BEGIN")
+        if not alone:
+            connection.execute("RELEASE job")
+        return failed
 
     @staticmethod
     def _deliver(jobs: Sequence[_Queued], errors: Sequence[Exception | None]) -> None:

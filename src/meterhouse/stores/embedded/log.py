@@ -6,7 +6,7 @@ Why a record and not a row per event: docs/decisions/0002-log-format.md.
 import asyncio
 import sqlite3
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from meterhouse.model.event import (
     Kind,
     LogRecord,
     Receipt,
+    Rejection,
     Repeat,
     Submission,
     next_number,
@@ -85,20 +86,25 @@ class SqliteLog:
     async def append(self, submission: Submission) -> Receipt:
         if self._waiting_events >= self._max_waiting_events:
             raise Overloaded
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipt] = loop.create_future()
         self._waiting_events += submission.received
         self._waiting.append(_Waiting(submission, future))
         if not self._asked:  # otherwise a commit is queued that has not begun, and will take it
             self._asked = True
-            commit = _Commit()
-            self._database.submit(
-                Job(
-                    work=partial(self._store, commit),
-                    committed=partial(self._index_keys, commit),
-                    deliver=partial(self._answer, commit),
-                )
-            )
+            loop.call_soon(self._ask)  # after those that arrived in the same turn of the loop
         return await future
+
+    def _ask(self) -> None:
+        """Queue a commit for all that waits when it begins."""
+        commit = _Commit()
+        self._database.submit(
+            Job(
+                work=partial(self._store, commit),
+                committed=partial(self._index_keys, commit),
+                deliver=partial(self._answer, commit),
+            )
+        )
 
     async def read(self, after: int, limit_events: int) -> Sequence[LogRecord]:
         return await asyncio.to_thread(self._read, after, limit_events)
@@ -119,7 +125,7 @@ class SqliteLog:
             self._catch_up_index()
         now_us = time.time_ns() // 1000
         commit.position, commit.last_number = self._position, self._last_number
-        counts: Counter[tuple[int, str]] = Counter()
+        counts = tally.Counts()
         while self._waiting:
             number = next_number(commit.last_number, now_us)
             scopes, columns = self._collect(commit, number, counts)
@@ -132,31 +138,35 @@ class SqliteLog:
                 )
                 commit.position += 1
                 commit.last_number = number + len(columns) - 1
-        tally.add(connection, counts, now_us)
+        counts.add(connection, now_us)
         for waiting, receipt in zip(commit.waiting, commit.receipts, strict=True):
-            if refused := [*waiting.submission.rejections, *receipt.conflicts()]:
+            if refused := _refused(waiting.submission, receipt):
                 tally.keep(connection, waiting.submission.scope_id, refused, now_us)
 
     def _collect(
-        self, commit: _Commit, number: int, counts: Counter[tuple[int, str]]
+        self, commit: _Commit, number: int, counts: tally.Counts
     ) -> tuple[list[tuple[int, int]], Columns]:
         """Take submissions until a record is full; give their rows numbers from `number` on."""
         columns = Columns.empty()
         scopes: list[tuple[int, int]] = []
-        while self._waiting and len(columns) < _RECORD_EVENTS:
+        size = 0
+        while self._waiting and size < _RECORD_EVENTS:
             waiting = self._waiting.popleft()
             submission = waiting.submission
             events = submission.events
-            first = number + len(columns)
+            first = number + size
             repeats = self._repeats(commit, submission, first)
             if repeats:
                 events = events.rows([row for row in range(len(events)) if row not in repeats])
             commit.waiting.append(waiting)
             commit.receipts.append(Receipt(first, repeats))
-            columns.extend(events)
-            if events:
-                scopes.append((submission.scope_id, len(events)))
-            tally.count(counts, submission, repeats)
+            counts.count(submission, repeats)
+            if stored := len(events.type):
+                columns.extend(events)
+                size += stored
+                if scopes and scopes[-1][0] == submission.scope_id:
+                    stored += scopes.pop()[1]
+                scopes.append((submission.scope_id, stored))
         return scopes, columns
 
     def _repeats(self, commit: _Commit, submission: Submission, first: int) -> dict[int, Repeat]:
@@ -228,6 +238,10 @@ class SqliteLog:
         while records := self._read(self._index.position, _REPLAY_EVENTS):
             for record in records:
                 self._index.put(_keys_of(record), record.position)
+
+
+def _refused(submission: Submission, receipt: Receipt) -> Sequence[Rejection]:
+    return [*submission.rejections, *receipt.conflicts()] if receipt.repeats else submission.rejections
 
 
 def _unpack(body: bytes) -> tuple[tuple[tuple[int, int], ...], Columns]:

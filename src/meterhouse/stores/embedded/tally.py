@@ -1,7 +1,6 @@
 """What came in and what became of it: counts per hour, and the last rejections with their reasons."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -14,24 +13,40 @@ KEPT_REJECTIONS: Final = 1_000  # per scope
 _PRUNE_EVERY: Final = 128
 
 
-def count(counts: Counter[tuple[int, str]], submission: Submission, repeats: Mapping[int, Repeat]) -> None:
-    """Add one submission: received is counted on its own, the outcomes must add up to it."""
-    scope_id = submission.scope_id
-    counts[scope_id, "received"] += submission.received
-    counts[scope_id, "stored"] += len(submission.events) - len(repeats)
-    for repeat in repeats.values():
-        counts[scope_id, "idempotency_conflict" if repeat.conflict else "duplicate"] += 1
-    for rejection in submission.rejections:
-        counts[scope_id, rejection.code] += 1
+class Counts:
+    """What one commit adds. received is counted on its own, the outcomes must add up to it."""
 
+    def __init__(self) -> None:
+        self._by_scope: dict[int, dict[str, int]] = {}
 
-def add(connection: sqlite3.Connection, counts: Counter[tuple[int, str]], now_us: int) -> None:
-    hour = now_us // _MICROSECONDS_PER_HOUR
-    connection.executemany(
-        "INSERT INTO ingest_tally VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET events = events + excluded.events",
-        [(scope_id, hour, code, events) for (scope_id, code), events in counts.items() if events],
-    )
+    def count(self, submission: Submission, repeats: Mapping[int, Repeat]) -> None:
+        counts = self._by_scope.get(submission.scope_id)
+        if counts is None:
+            counts = self._by_scope[submission.scope_id] = {"received": 0, "stored": 0}
+        events, rejections = len(submission.events.type), submission.rejections
+        counts["received"] += events + len(rejections)
+        counts["stored"] += events - len(repeats)
+        if repeats:
+            for repeat in repeats.values():
+                code = "idempotency_conflict" if repeat.conflict else "duplicate"
+                counts[code] = counts.get(code, 0) + 1
+        if rejections:
+            for rejection in rejections:
+                counts[rejection.code] = counts.get(rejection.code, 0) + 1
+
+    def add(self, connection: sqlite3.Connection, now_us: int) -> None:
+        hour = now_us // _MICROSECONDS_PER_HOUR
+        rows = [
+            (scope_id, hour, code, events)
+            for scope_id, counts in self._by_scope.items()
+            for code, events in counts.items()
+            if events
+        ]
+        connection.executemany(
+            "INSERT INTO ingest_tally VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET events = events + excluded.events",
+            rows,
+        )
 
 
 def keep(connection: sqlite3.Connection, scope_id: int, rejections: Sequence[Rejection], now_us: int) -> None:
