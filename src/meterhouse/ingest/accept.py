@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 from msgspec import Struct
 
 from meterhouse.ingest.body import MAX_AHEAD, EventBody, Rules, read_event
+from meterhouse.ingest.columnwise import read_columns
 from meterhouse.ingest.decode import decode_bulk, decode_event, decode_lines
 from meterhouse.model.errors import (
     CustomerNotFound,
@@ -34,8 +35,37 @@ class Published(Struct, frozen=True):
     duplicate: bool
 
 
-Outcome = Published | Rejection
-"""What became of one event of a bulk."""
+class PublishedBulk(Struct, frozen=True):
+    """What became of a bulk. refused: by row, what did not reach the log; see `Receipt` for the rest."""
+
+    count: int
+    refused: dict[int, Rejection]
+    receipt: Receipt
+
+    @property
+    def numbers(self) -> range | None:
+        """The event numbers of all rows, in order, where every one of them was stored; else None."""
+        if self.refused or self.receipt.repeats:
+            return None
+        return range(self.receipt.first_number, self.receipt.first_number + self.count)
+
+    def outcomes(self) -> Iterator[Published | Rejection]:
+        """Put the refused events and the log's receipt back into the order of the request."""
+        number = self.receipt.first_number
+        submitted = 0
+        for row in range(self.count):
+            if row in self.refused:
+                yield self.refused[row]
+                continue
+            repeat = self.receipt.repeats.get(submitted)
+            submitted += 1
+            if repeat is None:
+                yield Published(number, duplicate=False)
+                number += 1
+            elif repeat.conflict:
+                yield KEY_CONFLICT
+            else:
+                yield Published(repeat.event_number, duplicate=True)
 
 
 class Ingest:
@@ -72,8 +102,8 @@ class Ingest:
 
     async def publish_bulk(
         self, scope_id: int, body: bytes, header_key: str | None, *, lines: bool = False
-    ) -> Sequence[Outcome]:
-        """Store up to 10 000 usage events; return what became of each, in order.
+    ) -> "PublishedBulk":
+        """Store up to 10 000 usage events; return what became of each.
 
         header_key: event i without a key of its own gets `<header_key>#<i>`.
         lines: the body is NDJSON, one event a line, instead of `{"events": [...]}`.
@@ -93,18 +123,19 @@ class Ingest:
         rules = await self._rules(scope_id, events)
         columns = Columns.empty()
         refused: dict[int, Rejection] = {}
-        for row, event in enumerate(events):
-            if row % _SLICE_EVENTS == _SLICE_EVENTS - 1:
+        for first in range(0, len(events), _SLICE_EVENTS):
+            if first:
                 await asyncio.sleep(0)
-            rejection = (
-                event
-                if isinstance(event, Rejection)
-                else read_event(event, _row_key(event, header_key, row), rules, columns)
+            _read(
+                events,
+                range(first, min(first + _SLICE_EVENTS, len(events))),
+                header_key,
+                rules,
+                columns,
+                refused,
             )
-            if rejection is not None:
-                refused[row] = rejection
         receipt = await self._log.append(Submission(scope_id, columns, list(refused.values())))
-        return list(_outcomes(len(events), refused, receipt))
+        return PublishedBulk(len(events), refused, receipt)
 
     async def refuse(self, scope_id: int, error: Refused) -> NoReturn:
         """Count a refused body as one rejection, then raise `error`."""
@@ -129,27 +160,36 @@ class Ingest:
         )
 
 
-def _row_key(event: EventBody, header_key: str | None, row: int) -> str | None:
-    return None if header_key is None or event.idempotency_key else f"{header_key}#{row}"
-
-
-def _outcomes(count: int, refused: dict[int, Rejection], receipt: Receipt) -> Iterator[Outcome]:
-    """Put the refused events and the log's receipt back into the order of the request."""
-    number = receipt.first_number
-    submitted = 0
-    for row in range(count):
-        if row in refused:
-            yield refused[row]
-            continue
-        repeat = receipt.repeats.get(submitted)
-        submitted += 1
-        if repeat is None:
-            yield Published(number, duplicate=False)
-            number += 1
-        elif repeat.conflict:
-            yield KEY_CONFLICT
+def _read(
+    events: Sequence[EventBody | Rejection],
+    rows: range,
+    header_key: str | None,
+    rules: Rules,
+    columns: Columns,
+    refused: dict[int, Rejection],
+) -> None:
+    """Append the good events among `rows` to `columns`, and the reasons of the others to `refused`."""
+    bodies = [event for event in events[rows.start : rows.stop] if isinstance(event, EventBody)]
+    if len(bodies) == len(rows):
+        own = [body.idempotency_key for body in bodies]
+        keys = [_row_key(header_key, row) if key is None else key for key, row in zip(own, rows, strict=True)]
+        good = read_columns(bodies, keys, rules)
+        if good is not None:
+            columns.extend(good)
+            return
+    for row in rows:
+        event = events[row]
+        if isinstance(event, EventBody):
+            key = None if event.idempotency_key else _row_key(header_key, row)
+            rejection = read_event(event, key, rules, columns)
         else:
-            yield Published(repeat.event_number, duplicate=True)
+            rejection = event
+        if rejection is not None:
+            refused[row] = rejection
+
+
+def _row_key(header_key: str | None, row: int) -> str | None:
+    return None if header_key is None else f"{header_key}#{row}"
 
 
 def _error_of(rejection: Rejection) -> Refused:

@@ -1,0 +1,67 @@
+"""Many good events at once, one column after the other: a fifth of the time of one event after the other."""
+
+from collections.abc import Sequence
+
+from meterhouse.ingest.body import MAX_KEY, EventBody, Rules, is_type, read_timestamp
+from meterhouse.ingest.properties import read_properties
+from meterhouse.model import units
+from meterhouse.model.errors import FieldError
+from meterhouse.model.event import Columns
+
+
+def read_columns(bodies: Sequence[EventBody], keys: Sequence[str | None], rules: Rules) -> Columns | None:
+    """Return the rows that `read_event` makes of these events; None where it has to judge them one by one,
+    because one of them is refused or uses an alias.
+
+    keys: the idempotency key of each event, its own or the header's.
+    """
+    if any(body.customer_id is not None or body.product_reference is not None for body in bodies):
+        return None
+    types = [body.type for body in bodies]
+    customers = [body.customer_ref for body in bodies]
+    products = [body.product_ref for body in bodies]
+    are_good = (
+        all(type_ and is_type(type_, rules.known_types) for type_ in set(types))
+        and all(ref in rules.customers for ref in set(customers))
+        and all(ref is None or ref in rules.products for ref in set(products))
+        and all(key is None or 0 < len(key) <= MAX_KEY for key in keys)
+    )
+    amounts = _amounts([body.units for body in bodies])
+    times = _times([body.timestamp for body in bodies], rules)
+    properties = _properties([bytes(body.properties) for body in bodies])
+    if not are_good or amounts is None or times is None or properties is None:
+        return None
+    return Columns(types, customers, products, *amounts, times, list(keys), properties)  # type: ignore[arg-type]  # no None among types and customers
+
+
+def _amounts(values: Sequence[object]) -> tuple[list[int], list[int]] | None:
+    if set(map(type, values)) == {int}:
+        whole: list[int] = list(values)  # type: ignore[arg-type]  # as was just seen
+        return (whole, [0] * len(whole)) if 0 <= min(whole) <= max(whole) <= units.MAX_UNITS else None
+    pairs: list[tuple[int, int]] = []
+    for value in values:
+        pair = units.split(value)
+        if isinstance(pair, str):
+            return None
+        pairs.append(pair)
+    return [whole for whole, _ in pairs], [nano for _, nano in pairs]
+
+
+def _times(texts: Sequence[str | None], rules: Rules) -> list[int | None] | None:
+    times: list[int | None] = []
+    for text in texts:
+        time = None if text is None else read_timestamp(text, rules.latest)
+        if isinstance(time, str):
+            return None
+        times.append(time)
+    return times
+
+
+def _properties(raws: Sequence[bytes]) -> list[str | None] | None:
+    found: list[str | None] = []
+    for raw in raws:
+        text = read_properties(raw) if raw else None
+        if isinstance(text, FieldError):
+            return None
+        found.append(text)
+    return found
