@@ -19,7 +19,7 @@ from meterhouse.model.errors import LogUnavailable
 _ENTRY: Final = struct.Struct(">Q8s")
 _POSITION: Final = b"position"  # 8 bytes, so never equal to a hash of 16
 _MEMTABLE_BYTES: Final = 16 * 1024 * 1024  # what a crash leaves to be replayed
-_CACHE_BYTES: Final = 64 * 1024 * 1024
+_CACHE_BYTES: Final = 16 * 1024 * 1024
 _POSITIONS_UNWRITTEN: Final = 1_000
 _BLOCK_BYTES: Final = 16 * 1024
 _BLOOM_BITS: Final = 10
