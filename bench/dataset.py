@@ -23,7 +23,7 @@ from meterhouse.stores.embedded.log import SqliteLog
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 from meterhouse.wiring import now
 
-VERSION: Final = 1
+VERSION: Final = 2
 CUSTOMERS: Final = 100_000
 DAYS: Final = 90
 _BULK: Final = 10_000

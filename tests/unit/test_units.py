@@ -24,6 +24,11 @@ def test_sums_of_whole_and_nano_are_the_sums_of_the_amounts(amounts: list[Decima
     assert join(sum(p[0] for p in parts), sum(p[1] for p in parts)) == sum(amounts)
 
 
+def test_a_total_of_more_than_28_digits_keeps_all_of_them() -> None:
+    assert str(join(10**27 + 1, 123_456_789)) == "1000000000000000000000000001.123456789"
+    assert written(Decimal("1000000000000000000000000001.100")) == "1000000000000000000000000001.1"
+
+
 def test_a_tenth_and_two_tenths_are_three_tenths() -> None:
     assert split(Decimal("0.1")) == (0, 100_000_000)
     assert join(0, 100_000_000 + 200_000_000) == Decimal("0.3")

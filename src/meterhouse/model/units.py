@@ -4,11 +4,12 @@ Inside the server an amount is a pair of integers, whole units and billionths (`
 integers add exactly in every store and compress well. `Decimal` is for callers.
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 MAX_UNITS = 10**15  # in one event
 PLACES = 9  # decimal places kept; more is refused, never rounded
 NANO = 10**PLACES  # billionths in one unit
+_EXACT = Context(prec=100)  # Python's own rounds a total to 28 digits
 
 
 def split(value: object) -> tuple[int, int] | str:  # noqa: PLR0911 - one return for each reason
@@ -35,14 +36,14 @@ def split(value: object) -> tuple[int, int] | str:  # noqa: PLR0911 - one return
 
 def join(whole: int, nano: int) -> Decimal:
     """Return the amount as a Decimal without trailing zeros; inverse of `split`."""
-    return plain(Decimal(whole) + Decimal(nano).scaleb(-PLACES))
+    return plain(_EXACT.add(Decimal(whole), Decimal(nano).scaleb(-PLACES)))
 
 
 def plain(value: Decimal) -> Decimal:
     """Return `value` without trailing zeros: two stores may answer 100 and 100.000000000."""
     if value == value.to_integral_value():
         return Decimal(int(value))
-    return value.normalize()
+    return value.normalize(_EXACT)
 
 
 def written(value: Decimal) -> str:

@@ -1,7 +1,6 @@
 """Log records to Arrow, and warehouse rows to events."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
@@ -9,7 +8,7 @@ from duckdb import DuckDBPyConnection
 from msgspec import Raw
 
 from meterhouse.model.event import Columns, Event, Kind, LogRecord, event_id, from_microseconds
-from meterhouse.model.units import plain
+from meterhouse.model.units import join
 from meterhouse.stores.embedded.warehouse.names import Names
 
 KINDS: Final = {Kind.USAGE: 1, Kind.METER: 2}
@@ -31,7 +30,7 @@ _SCHEMA: Final = pa.schema(
     ]
 )
 EVENT_COLUMNS: Final = (
-    "kind, event_number, type, customer_ref, product_ref, units,"
+    "kind, event_number, type, customer_ref, product_ref, units_whole, units_nano,"
     " timestamp, received_at, idempotency_key, properties"
 )
 
@@ -87,14 +86,14 @@ def to_table(records: Sequence[LogRecord], names: Names) -> pa.Table:
 
 
 def to_event(row: tuple[Any, ...], names: Names) -> Event:  # Any: a row of DuckDB, as EVENT_COLUMNS
-    kind, number, type_, customer, product, units, timestamp, received, key, properties = row
+    kind, number, type_, customer, product, whole, nano, timestamp, received, key, properties = row
     return Event(
         event_id=event_id(number),
         kind=_KIND_OF[kind],
         type=names.text(type_) or "",
         customer_ref=names.text(customer),
         product_ref=names.text(product),
-        units=plain(Decimal(units)),
+        units=join(whole, nano),
         timestamp=from_microseconds(timestamp),
         received_at=from_microseconds(received),
         idempotency_key=key,

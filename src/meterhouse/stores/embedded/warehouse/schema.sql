@@ -1,4 +1,5 @@
 -- The warehouse: columns and rollups. Times are BIGINT microseconds since 1970, UTC.
+-- Units are whole ones and billionths: sums of DECIMAL(38, 9) took twice the time of sums of BIGINT.
 -- No index anywhere: `position` moves in the transaction of the rows, which is what makes a replay harmless.
 
 -- Types, customers and products are kept as numbers: strings made questions five times slower at 10 M events.
@@ -14,7 +15,8 @@ CREATE TABLE event (
     type             INTEGER NOT NULL,       -- name.id
     customer_ref     INTEGER,                -- name.id
     product_ref      INTEGER,                -- name.id
-    units            DECIMAL(38, 9) NOT NULL,
+    units_whole      BIGINT NOT NULL,
+    units_nano       INTEGER NOT NULL,       -- billionths; mostly 0
     timestamp        BIGINT NOT NULL,
     received_at      BIGINT NOT NULL,
     idempotency_key  VARCHAR,
@@ -29,11 +31,12 @@ CREATE TABLE rollup (
     type          INTEGER NOT NULL,
     product_ref   INTEGER,
     events        BIGINT NOT NULL,
-    units         DECIMAL(38, 9) NOT NULL,
-    units_min     DECIMAL(38, 9) NOT NULL,
-    units_max     DECIMAL(38, 9) NOT NULL,
+    units_whole   HUGEINT NOT NULL,
+    units_nano    HUGEINT NOT NULL,
+    units_min     HUGEINT NOT NULL,          -- in billionths, as the two below
+    units_max     HUGEINT NOT NULL,
     latest        HUGEINT NOT NULL,          -- timestamp * 2^63 + event_number of the latest event
-    latest_units  DECIMAL(38, 9) NOT NULL
+    latest_units  HUGEINT NOT NULL
 );
 
 CREATE TABLE position (

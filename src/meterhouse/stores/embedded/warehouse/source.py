@@ -17,11 +17,27 @@ from meterhouse.stores.embedded.warehouse.rows import KINDS
 
 QUARTER_US: Final = 15 * 60 * 1_000_000
 NAMED: Final = frozenset({"type", "customer_ref", "product_ref"})
+BILLIONTHS: Final = "(units_whole::HUGEINT * 1000000000 + units_nano)"
 LATEST: Final = "timestamp::HUGEINT * 9223372036854775808::HUGEINT + event_number"
 _ROLLED_UP: Final = frozenset({"type", "product_ref"})
-_ROLLED_UP_AGGREGATES: Final = frozenset(
-    {Aggregate.SUM, Aggregate.COUNT, Aggregate.AVG, Aggregate.MIN, Aggregate.MAX, Aggregate.LATEST}
-)
+_SUMS: Final = "units_whole, units_nano"
+# What an aggregate needs, of the rollup and of events.
+_FROM_ROLLUP: Final = {
+    Aggregate.COUNT: "events",
+    Aggregate.SUM: f"events, {_SUMS}",
+    Aggregate.AVG: f"events, {_SUMS}",
+    Aggregate.MIN: "events, units_min AS billionths",
+    Aggregate.MAX: "events, units_max AS billionths",
+    Aggregate.LATEST: "events, latest, latest_units AS billionths",
+}
+_FROM_EVENTS: Final = {
+    Aggregate.COUNT: "1 AS events",
+    Aggregate.SUM: f"1 AS events, {_SUMS}",
+    Aggregate.AVG: f"1 AS events, {_SUMS}",
+    Aggregate.LATEST: f"1 AS events, {LATEST} AS latest, {BILLIONTHS} AS billionths",
+    Aggregate.UNIQUE_CUSTOMERS: "1 AS events, customer_ref",
+}
+_SINGLE: Final = f"1 AS events, {BILLIONTHS} AS billionths"  # min, max and percentiles
 # Only scalars filter and group; text as it is, numbers and booleans as JSON writes them.
 _PROPERTY: Final = (
     "CASE WHEN json_type(properties, {0}) NOT IN ('OBJECT', 'ARRAY', 'NULL')"
@@ -86,7 +102,7 @@ def where(view: View, matching: Filter, time: str = "timestamp", unit_us: int = 
 def _is_rolled_up(question: UsageQuestion) -> bool:
     matching = question.filter
     return (
-        question.aggregate in _ROLLED_UP_AGGREGATES
+        question.aggregate in _FROM_ROLLUP
         and _ROLLED_UP.issuperset(question.group_by)
         and not matching.customer_ref
         and not matching.properties
@@ -106,7 +122,7 @@ def _rollup(view: View, question: UsageQuestion, matching: Filter) -> Select:
     conditions = where(view, matching, "quarter", QUARTER_US)
     at = f"quarter::BIGINT * {QUARTER_US}"
     return Select(
-        f"SELECT {at} AS at{_keys(question)}, events, units, units_min, units_max, latest, latest_units"
+        f"SELECT {at} AS at{_keys(question)}, {_FROM_ROLLUP[question.aggregate]}"
         f" FROM rollup WHERE {conditions.sql}",
         conditions.values,
     )
@@ -115,10 +131,8 @@ def _rollup(view: View, question: UsageQuestion, matching: Filter) -> Select:
 def _events(view: View, question: UsageQuestion, matching: Filter, *, unfolded: bool = False) -> Select:
     conditions = where(view, matching)
     newest = f" AND event_number > {view.folded}" if unfolded else ""
-    customer = ", customer_ref" if question.aggregate is Aggregate.UNIQUE_CUSTOMERS else ""
     return Select(
-        f"SELECT timestamp AS at{_keys(question)}{customer}, 1 AS events, units, units AS units_min,"
-        f" units AS units_max, {LATEST} AS latest, units AS latest_units"
+        f"SELECT timestamp AS at{_keys(question)}, {_FROM_EVENTS.get(question.aggregate, _SINGLE)}"
         f" FROM event WHERE {conditions.sql}{newest}",
         conditions.values,
     )

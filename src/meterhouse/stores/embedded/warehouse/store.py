@@ -17,10 +17,10 @@ from meterhouse.model.event import Event, LogRecord
 from meterhouse.model.question import EventOrder, Filter, PageMark, UsageQuestion, UsageRow
 from meterhouse.stores.embedded.warehouse import rows, usage
 from meterhouse.stores.embedded.warehouse.names import Names
-from meterhouse.stores.embedded.warehouse.source import LATEST, QUARTER_US, View, where
+from meterhouse.stores.embedded.warehouse.source import BILLIONTHS, LATEST, QUARTER_US, View, where
 
 T = TypeVar("T")
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _QUESTIONS_AT_ONCE: Final = 4
 _DAMAGE: Final = (
     "checksum",
@@ -31,24 +31,20 @@ _DAMAGE: Final = (
     "schema version",
 )
 FOLD_EVENTS: Final = 122_880  # one row group
-_INSERT: Final = """
-    INSERT INTO event
-    SELECT event_number, scope_id, kind, type, customer_ref, product_ref,
-           units_whole::DECIMAL(38, 9) + units_nano * 0.000000001::DECIMAL(10, 9),
-           timestamp, received_at, idempotency_key, properties
-    FROM batch
-"""
+_INSERT: Final = "INSERT INTO event SELECT * FROM batch"
 _FOLD: Final = f"""
     INSERT INTO rollup
     SELECT (timestamp // {QUARTER_US})::INTEGER AS quarter, scope_id, kind, type, product_ref,
-           count(*), sum(units), min(units), max(units), max(latest), arg_max(units, latest)
-    FROM (SELECT *, {LATEST} AS latest FROM event WHERE event_number > ? AND event_number <= ?)
+           count(*), sum(units_whole), sum(units_nano),
+           min(billionths), max(billionths), max(latest), arg_max(billionths, latest)
+    FROM (SELECT *, {BILLIONTHS} AS billionths, {LATEST} AS latest
+          FROM event WHERE event_number > ? AND event_number <= ?)
     GROUP BY quarter, scope_id, kind, type, product_ref
 """
 _MERGE: Final = """
     CREATE OR REPLACE TABLE rollup AS
-    SELECT quarter, scope_id, kind, type, product_ref,
-           sum(events)::BIGINT AS events, sum(units)::DECIMAL(38, 9) AS units,
+    SELECT quarter, scope_id, kind, type, product_ref, sum(events)::BIGINT AS events,
+           sum(units_whole) AS units_whole, sum(units_nano) AS units_nano,
            min(units_min) AS units_min, max(units_max) AS units_max,
            max(latest) AS latest, arg_max(latest_units, latest) AS latest_units
     FROM rollup

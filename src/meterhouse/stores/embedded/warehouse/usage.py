@@ -1,31 +1,32 @@
 """Usage questions as DuckDB SQL over a `source`."""
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from meterhouse.model.errors import QueryTooLarge
 from meterhouse.model.question import ADDITIVE, Aggregate, Group, UsageQuestion, UsageRow
-from meterhouse.model.units import PLACES, plain
+from meterhouse.model.units import NANO, join
 from meterhouse.stores.embedded.warehouse.rows import first
 from meterhouse.stores.embedded.warehouse.source import NAMED, Select, View, source
 
 MAX_PERCENTILE_ROWS: Final = 20_000_000
-_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_NINE_PLACES: Final = Decimal(1).scaleb(-PLACES)
 _SHARES: Final = {Aggregate.P50: "0.50", Aggregate.P95: "0.95", Aggregate.P99: "0.99"}
+_SUM: Final = "sum(units_whole) * 1000000000::HUGEINT + sum(units_nano)"
+# Units are in billionths.
 _EXPRESSIONS: Final = {
-    Aggregate.SUM: "sum(units)",
+    Aggregate.SUM: _SUM,
     Aggregate.COUNT: "sum(events)",
-    Aggregate.AVG: "sum(units)",  # divided in Python: SQL would answer a binary float
-    Aggregate.MIN: "min(units_min)",
-    Aggregate.MAX: "max(units_max)",
-    Aggregate.LATEST: "arg_max(latest_units, latest)",
+    Aggregate.AVG: _SUM,  # divided in Python: SQL would answer a binary float
+    Aggregate.MIN: "min(billionths)",
+    Aggregate.MAX: "max(billionths)",
+    Aggregate.LATEST: "arg_max(billionths, latest)",
     Aggregate.UNIQUE_CUSTOMERS: "count(DISTINCT customer_ref)",
-} | {each: f"quantile_disc(units, {share}::DECIMAL(3, 2))" for each, share in _SHARES.items()}
-_ORDER: Final = _EXPRESSIONS | {Aggregate.AVG: "sum(units)::DOUBLE / sum(events)"}
+} | {each: f"quantile_disc(billionths, {share}::DECIMAL(3, 2))" for each, share in _SHARES.items()}
+_COUNTS: Final = frozenset({Aggregate.COUNT, Aggregate.UNIQUE_CUSTOMERS})
+_ORDER: Final = _EXPRESSIONS | {Aggregate.AVG: f"({_SUM})::DOUBLE / sum(events)"}
 
 _Key = tuple[Any, ...]  # Any: a number of `name`, or the text of a property
 """A group as SQL knows it."""
@@ -43,25 +44,40 @@ def answer(view: View, question: UsageQuestion) -> Sequence[UsageRow]:
 
 def _ranked(view: View, question: UsageQuestion, rows: Select) -> Sequence[UsageRow]:
     """The largest groups, and the sum over everything, which the rollup may know; the rest follows."""
+    aggregate = question.aggregate
     keys = _keys(question)
-    value = _EXPRESSIONS[question.aggregate]
     found = view.connection.execute(
-        f"WITH source AS ({rows.sql}) SELECT {keys}, {value} AS value FROM source"
-        f" GROUP BY {keys} ORDER BY value DESC, {keys} LIMIT {question.top + 1}",
+        f"WITH source AS NOT MATERIALIZED ({rows.sql}) {_by_group(aggregate, keys)}"
+        f" ORDER BY value DESC, {keys} LIMIT {question.top + 1}",
         rows.values,
     ).fetchall()
     if not found:
         return []
     everything = source(view, replace(question, group_by=()))
-    whole = first(view.connection, f"SELECT {value} FROM ({everything.sql})", everything.values)
-    overall = Decimal(0 if whole is None else whole[0])
-    top = [(_group(view, question, row[:-1]), Decimal(row[-1])) for row in found[: question.top]]
-    answered = [UsageRow(None, None, plain(overall))]
-    answered += [UsageRow(group, None, plain(value)) for group, value in top]
+    whole = first(
+        view.connection, f"SELECT {_EXPRESSIONS[aggregate]} FROM ({everything.sql})", everything.values
+    )
+    overall = 0 if whole is None else int(whole[0])
+    top = [(_group(view, question, row[:-1]), int(row[-1])) for row in found[: question.top]]
+    answered = [UsageRow(None, None, _exact(aggregate, overall))]
+    answered += [UsageRow(group, None, _exact(aggregate, value)) for group, value in top]
     if len(found) > question.top:
         rest = overall - sum(value for _, value in top)
-        answered.append(UsageRow(_other(question), None, plain(rest)))
+        answered.append(UsageRow(_other(question), None, _exact(aggregate, rest)))
     return answered
+
+
+def _by_group(aggregate: Aggregate, keys: str) -> str:
+    """The groups of `source`. Billionths are added apart: few events have any, and row groups that have none
+    are not read, which takes half the time."""
+    if aggregate is not Aggregate.SUM:
+        return f"SELECT {keys}, {_EXPRESSIONS[aggregate]} AS value FROM source GROUP BY {keys}"
+    return (
+        f"SELECT {keys}, sum(part) AS value FROM ("
+        f"SELECT {keys}, sum(units_whole) * 1000000000::HUGEINT AS part FROM source GROUP BY {keys} UNION ALL"
+        f" SELECT {keys}, sum(units_nano) AS part FROM source WHERE units_nano <> 0 GROUP BY {keys}"
+        f") GROUP BY {keys}"
+    )
 
 
 def _largest(view: View, question: UsageQuestion, rows: Select) -> list[_Key]:
@@ -97,7 +113,7 @@ def _told_apart(
     ).fetchall()
     named = [*(_group(view, question, key) for key in groups), _other(question)]
     return [
-        UsageRow(None if is_all else named[rank], bucket, _exact(question.aggregate, value, events))
+        UsageRow(None if is_all else named[rank], bucket, _exact(question.aggregate, int(value), int(events)))
         for is_all, rank, bucket, value, events in found
         if events
     ]
@@ -143,11 +159,18 @@ def _other(question: UsageQuestion) -> Group:
     return Group((None,) * len(question.group_by), other=True)
 
 
-def _exact(aggregate: Aggregate, value: Decimal | int, events: int) -> Decimal:
-    exact = Decimal(value)
+def _exact(aggregate: Aggregate, value: int, events: int = 1) -> Decimal:
+    if aggregate in _COUNTS:
+        return Decimal(value)
     if aggregate is Aggregate.AVG:
-        exact = _EXACT.divide(exact, Decimal(int(events))).quantize(_NINE_PLACES, context=_EXACT)
-    return plain(exact)
+        value = _divided(value, events)
+    return join(*divmod(value, NANO))
+
+
+def _divided(value: int, events: int) -> int:
+    """Rounded half to even."""
+    quotient, rest = divmod(value, events)
+    return quotient + (2 * rest > events or (2 * rest == events and quotient % 2))
 
 
 def _refuse_too_many(view: View, rows: Select) -> None:
