@@ -3,6 +3,7 @@
 import logging
 import sys
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final
@@ -20,18 +21,14 @@ class _Requests(Collector):
     for every request, and the library's own counters would cost more than deciding what to answer."""
 
     def __init__(self) -> None:
-        self._answered: dict[tuple[str, int], int] = {}
-        self._buckets: dict[str, list[int]] = {}
-        self._seconds: dict[str, float] = {}
+        self._answered: dict[tuple[str, int], int] = defaultdict(int)
+        self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_BOUNDS_SECONDS) + 1))
+        self._seconds: dict[str, float] = defaultdict(float)
 
     def observe(self, route: str, status: int, seconds: float) -> None:
-        key = (route, status)
-        self._answered[key] = self._answered.get(key, 0) + 1
-        buckets = self._buckets.get(route)
-        if buckets is None:
-            buckets = self._buckets[route] = [0] * (len(_BOUNDS_SECONDS) + 1)
-            self._seconds[route] = 0.0
-        buckets[bisect_left(_BOUNDS_SECONDS, seconds)] += 1
+        """Count an answered request. `route` is a template or a fixed path, never one with a ref in it."""
+        self._answered[route, status] += 1
+        self._buckets[route][bisect_left(_BOUNDS_SECONDS, seconds)] += 1
         self._seconds[route] += seconds
 
     def collect(self) -> Iterator[Metric]:
@@ -55,6 +52,7 @@ class _Requests(Collector):
 
 _requests = _Requests()
 REGISTRY.register(_requests)
+observe_request: Final = _requests.observe
 consumer_position = Gauge(
     "meterhouse_consumer_position", "Log position up to which a consumer has handled events.", ["consumer"]
 )
@@ -65,11 +63,6 @@ consumer_failures = Counter(
     "Batches a consumer could not handle and tried again.",
     ["consumer"],
 )
-
-
-def observe_request(route: str, status: int, seconds: float) -> None:
-    """Count an answered request. `route` must be a template or a fixed path, never one with a ref in it."""
-    _requests.observe(route, status, seconds)
 
 
 def configure_logs(*, as_json: bool) -> None:

@@ -52,10 +52,11 @@ class Authenticator:
         Raises InvalidKey; KeyEnvironmentMismatch where the query names another environment than the key's.
         With a session NotSignedIn; ValidationFailed where the query names no environment; see `signed_in`.
         """
-        if b"authorization" not in headers and cookies.secret_of(headers) is not None:
+        authorization = headers.get(b"authorization")
+        if authorization is None and cookies.secret_of(headers) is not None:
             signed_in = await self.signed_in(headers, writes=writes)
             return signed_in.session.caller(_environment(query))
-        caller = await self._of_key(headers)
+        caller = self._keys.get(authorization or b"") or await self._of_key(authorization or b"")
         if b"environment=" in query:
             for asked in _asked(query):
                 if asked != caller.scope.environment:
@@ -87,11 +88,7 @@ class Authenticator:
         await self._sessions.end(digest(secret))
         self._signed_in.forget(secret)
 
-    async def _of_key(self, headers: Headers) -> Caller:
-        authorization = headers.get(b"authorization", b"")
-        known = self._keys.get(authorization)
-        if known is not None:
-            return known
+    async def _of_key(self, authorization: bytes) -> Caller:
         if authorization[: len(_BEARER)].lower() != _BEARER:
             raise InvalidKey
         secret = authorization[len(_BEARER) :].strip()

@@ -40,8 +40,8 @@ async def read(request: Request, limit_bytes: int) -> bytes:
     Raises PayloadTooLarge, before reading where Content-Length tells; UnsupportedMediaType for an
     encoding other than gzip or zstd; ValidationFailed where it does not decompress.
     """
-    encoding = request.headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding not in (b"identity", b"gzip", b"zstd"):
+    encoding = request.headers.get(b"content-encoding")
+    if encoding is not None and (encoding := encoding.strip().lower()) not in (b"identity", b"gzip", b"zstd"):
         raise UnsupportedMediaType(
             f"Content-Encoding must be gzip or zstd or absent, not {encoding.decode('latin-1')}."
         )
@@ -49,7 +49,7 @@ async def read(request: Request, limit_bytes: int) -> bytes:
     if announced.isdigit() and int(announced) > limit_bytes:
         raise _too_large(limit_bytes)
     body = await _whole(request.receive, limit_bytes)
-    if encoding == b"identity":
+    if encoding is None or encoding == b"identity":
         return body
     inflate = _gunzip if encoding == b"gzip" else _unzstd
     if len(body) <= _INLINE_BYTES:
@@ -59,27 +59,24 @@ async def read(request: Request, limit_bytes: int) -> bytes:
 
 async def _whole(receive: Receive, limit_bytes: int) -> bytes:
     message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ConnectionError
-    body: bytes = message.get("body", b"")
-    if message.get("more_body", False):
-        parts = [body]
-        size = len(body)
-        while message.get("more_body", False):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ConnectionError
-            part = message.get("body", b"")
-            size += len(part)
-            if size > limit_bytes:
-                break
-            parts.append(part)
-        else:
+    if not message.get("more_body") and message["type"] == "http.request":  # most are in one piece
+        whole: bytes = message.get("body", b"")
+        if len(whole) > limit_bytes:
+            raise _too_large(limit_bytes)
+        return whole
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > limit_bytes:
+            raise _too_large(limit_bytes)
+        parts.append(part)
+        if not message.get("more_body", False):
             return b"".join(parts)
-        raise _too_large(limit_bytes)
-    if len(body) > limit_bytes:
-        raise _too_large(limit_bytes)
-    return body
+        message = await receive()
 
 
 def _gunzip(body: bytes, limit_bytes: int) -> bytes:

@@ -9,9 +9,10 @@ from meterhouse.http.auth import Authenticator
 from meterhouse.http.edge import Answer, Request
 from meterhouse.ingest.accept import Ingest, Published, PublishedBulk
 from meterhouse.model.errors import Refused, ValidationFailed
-from meterhouse.model.event import event_id
 
-_STORED: Final = b'{"status":"stored","eventId":"evt_%016x"}'  # as `model.event.event_id` writes it
+# Ids as `model.event.event_id` writes them.
+_STORED: Final = b'{"status":"stored","eventId":"evt_%016x"}'
+_DUPLICATE: Final = b'{"status":"duplicate","eventId":"evt_%016x"}'
 _BULK: Final = b'{"stored":%d,"duplicates":%d,"rejected":%d,"results":[%s]}'
 _encode: Final = msgspec.json.encode
 
@@ -32,8 +33,8 @@ class EventRoutes:
             await self._ingest.refuse(scope_id, error)
         published = await self._ingest.publish(scope_id, raw, key)
         if published.duplicate:
-            return Answer(200, b'{"eventId":"%s","duplicate":true}' % _id(published))
-        return Answer(201, b'{"eventId":"%s"}' % _id(published))
+            return Answer(200, b'{"eventId":"evt_%016x","duplicate":true}' % published.event_number)
+        return Answer(201, b'{"eventId":"evt_%016x"}' % published.event_number)
 
     async def publish_bulk(self, request: Request) -> Answer:
         """200 with one result per event, in order; one bad event does not stop the others."""
@@ -62,15 +63,11 @@ def _bulk_answer(published: PublishedBulk) -> Answer:
             parts.append(_encode({"status": "rejected", "code": outcome.code, "errors": outcome.errors}))
         elif outcome.duplicate:
             duplicates += 1
-            parts.append(b'{"status":"duplicate","eventId":"%s"}' % _id(outcome))
+            parts.append(_DUPLICATE % outcome.event_number)
         else:
             parts.append(_STORED % outcome.event_number)
     stored = published.count - duplicates - rejected
     return Answer(200, _BULK % (stored, duplicates, rejected, b",".join(parts)))
-
-
-def _id(published: Published) -> bytes:
-    return event_id(published.event_number).encode()
 
 
 def _header_key(request: Request) -> str | None:

@@ -145,13 +145,9 @@ class Ingest:
 
     async def _rules(self, scope_id: int, events: Sequence[EventBody | Rejection]) -> Rules:
         """Look up, once for all events, which of the customers and products they name exist."""
-        customers: set[str] = set()
-        products: set[str] = set()
-        for event in events:
-            if isinstance(event, EventBody):
-                customers.add(event.customer_ref or event.customer_id or "")
-                products.add(event.product_ref or event.product_reference or "")
-        products.discard("")
+        bodies = [event for event in events if isinstance(event, EventBody)]
+        customers = {body.customer_ref or body.customer_id or "" for body in bodies}
+        products = {ref for body in bodies if (ref := body.product_ref or body.product_reference)}
         return Rules(
             await self._directory.known_customers(scope_id, customers),
             await self._directory.known_products(scope_id, products) if products else (),
