@@ -13,7 +13,7 @@ from meterhouse.stores.embedded.warehouse.rows import first
 from meterhouse.stores.embedded.warehouse.source import NAMED, Select, View, source
 
 MAX_PERCENTILE_ROWS: Final = 20_000_000
-_SHARES: Final = {Aggregate.P50: "0.50", Aggregate.P95: "0.95", Aggregate.P99: "0.99"}
+_PERCENTS: Final = {Aggregate.P50: 50, Aggregate.P95: 95, Aggregate.P99: 99}
 _SUM: Final = "sum(units_whole) * 1000000000::HUGEINT + sum(units_nano)"
 # Units are in billionths.
 _EXPRESSIONS: Final = {
@@ -24,7 +24,7 @@ _EXPRESSIONS: Final = {
     Aggregate.MAX: "max(billionths)",
     Aggregate.LATEST: "arg_max(billionths, latest)",
     Aggregate.UNIQUE_CUSTOMERS: "count(DISTINCT customer_ref)",
-} | {each: f"quantile_disc(billionths, {share}::DECIMAL(3, 2))" for each, share in _SHARES.items()}
+}
 _COUNTS: Final = frozenset({Aggregate.COUNT, Aggregate.UNIQUE_CUSTOMERS})
 _ORDER: Final = _EXPRESSIONS | {Aggregate.AVG: f"({_SUM})::DOUBLE / sum(events)"}
 
@@ -35,7 +35,7 @@ _Key = tuple[Any, ...]  # Any: a number of `name`, or the text of a property
 def answer(view: View, question: UsageQuestion) -> Sequence[UsageRow]:
     """See `ports.Warehouse.usage`. Raises QueryTooLarge for a percentile over too many rows."""
     rows = source(view, question)
-    if question.aggregate in _SHARES:
+    if question.aggregate in _PERCENTS:
         _refuse_too_many(view, rows)
     if question.group_by and question.aggregate in ADDITIVE and not question.buckets:
         return _ranked(view, question, rows)
@@ -85,10 +85,14 @@ def _largest(view: View, question: UsageQuestion, rows: Select) -> list[_Key]:
     if not question.group_by:
         return [()]
     keys = _keys(question)
+    percent = _PERCENTS.get(question.aggregate)
+    ordered = (
+        f"SELECT {keys} FROM source GROUP BY {keys} ORDER BY {_ORDER[question.aggregate]} DESC"
+        if percent is None
+        else f"SELECT {keys} FROM ({_nearest_rank(percent, 'source', keys)}) ORDER BY value DESC"
+    )
     return view.connection.execute(
-        f"WITH source AS ({rows.sql}) SELECT {keys} FROM source GROUP BY {keys}"
-        f" ORDER BY {_ORDER[question.aggregate]} DESC, {keys} LIMIT {question.top}",
-        rows.values,
+        f"WITH source AS ({rows.sql}) {ordered}, {keys} LIMIT {question.top}", rows.values
     ).fetchall()
 
 
@@ -100,15 +104,11 @@ def _told_apart(
         return []
     ranks = _ranks(question, groups)
     buckets = _buckets(question)
-    sets = "(), (rank), (rank, bucket)" if question.buckets else "(), (rank)"
     found = view.connection.execute(
         f"WITH source AS ({rows.sql}), ranked AS"
         f" (SELECT source.*, coalesce(ranks.rank, {len(groups)}) AS rank, bucket"
         f" FROM source {ranks.sql} {buckets.sql})"
-        f" SELECT GROUPING(rank) = 1, rank, {'bucket' if question.buckets else 'NULL'},"
-        f" {_EXPRESSIONS[question.aggregate]}, sum(events)"
-        f" FROM ranked GROUP BY GROUPING SETS ({sets})"
-        " ORDER BY rank NULLS FIRST",
+        f" {_by_rank(question)} ORDER BY rank NULLS FIRST",
         (*rows.values, *ranks.values, *buckets.values),
     ).fetchall()
     named = [*(_group(view, question, key) for key in groups), _other(question)]
@@ -117,6 +117,42 @@ def _told_apart(
         for is_all, rank, bucket, value, events in found
         if events
     ]
+
+
+def _by_rank(question: UsageQuestion) -> str:
+    """Whether it is everything, rank, bucket, value and events of `ranked`: whole, by rank, and by bucket."""
+    bucket = "bucket" if question.buckets else "NULL"
+    percent = _PERCENTS.get(question.aggregate)
+    if percent is None:
+        sets = "(), (rank), (rank, bucket)" if question.buckets else "(), (rank)"
+        return (
+            f"SELECT GROUPING(rank) = 1, rank, {bucket}, {_EXPRESSIONS[question.aggregate]}, sum(events)"
+            f" FROM ranked GROUP BY GROUPING SETS ({sets})"
+        )
+    parts = [
+        f"SELECT true, NULL AS rank, NULL, value, events FROM ({_nearest_rank(percent, 'ranked', '')})",
+        f"SELECT false, rank, NULL, value, events FROM ({_nearest_rank(percent, 'ranked', 'rank')})",
+    ]
+    if question.buckets:
+        of_bucket = _nearest_rank(percent, "ranked", "rank, bucket")
+        parts.append(f"SELECT false, rank, bucket, value, events FROM ({of_bucket})")
+    return " UNION ALL ".join(parts)
+
+
+def _nearest_rank(percent: int, rows: str, keys: str) -> str:
+    """The smallest value that so many percent of a group do not exceed, and the group's events.
+
+    From how often each value occurs: DuckDB's own keeps every single one in memory, and 10 M did not fit.
+    """
+    key_columns = f"{keys}, " if keys else ""
+    partition = f"PARTITION BY {keys}" if keys else ""
+    return (
+        f"SELECT {key_columns}min(billionths) AS value, max(total) AS events FROM ("
+        f"SELECT {key_columns}billionths, sum(n) OVER ({partition} ORDER BY billionths) AS upto,"
+        f" sum(n) OVER ({partition}) AS total FROM ("
+        f"SELECT {key_columns}billionths, count(*) AS n FROM {rows} GROUP BY {key_columns}billionths"
+        f")) WHERE upto * 100 >= {percent} * total {f'GROUP BY {keys}' if keys else ''}"
+    )
 
 
 def _ranks(question: UsageQuestion, groups: Sequence[_Key]) -> Select:
