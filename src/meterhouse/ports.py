@@ -41,7 +41,7 @@ class EventLog(Protocol):
     async def read(self, after: int, limit_events: int) -> Sequence[LogRecord]:
         """Return the records after a position, in order; empty when there are none.
 
-        At least one, then as many as fit into `limit_events`. Positions start above 0.
+        At least one, then as many as fit into `limit_events`. Positions are 1, 2, 3, … without a gap.
         """
         ...
 
@@ -291,7 +291,8 @@ class Warehouse(Protocol):
         ...
 
     async def insert(self, records: Sequence[LogRecord]) -> None:
-        """Add records that follow on `position`, all or none. Records at or before it are skipped."""
+        """Add records that follow on `position`, all or none. Those at or before it are skipped; where the
+        first of the others is not the next one, nothing is added: they come again, with what is missing."""
         ...
 
     async def usage(self, question: UsageQuestion) -> Sequence[UsageRow]:

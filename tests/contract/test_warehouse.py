@@ -113,10 +113,17 @@ async def test_two_that_insert_the_same_records_at_once_add_them_once(warehouse:
 
 
 async def test_position_and_events_survive_together(opened: ReopenableWarehouse) -> None:
-    await opened.warehouse.insert([record([fact(3)], position=7)])
+    await opened.warehouse.insert([record([fact(3)])])
     await opened.reopen()
-    assert await opened.warehouse.position() == 7
+    assert await opened.warehouse.position() == 1
     assert await total(opened.warehouse) == 3
+
+
+async def test_records_that_do_not_follow_on_what_is_there_add_nothing(warehouse: Warehouse) -> None:
+    await warehouse.insert([record([fact(3)], position=2)])
+    assert await warehouse.position() == 0
+    await warehouse.insert([record([fact(1)]), record([fact(3)], position=2)])
+    assert await total(warehouse) == 4
 
 
 async def test_nothing_is_seen_of_another_scope(warehouse: Warehouse) -> None:
@@ -190,7 +197,7 @@ async def test_the_write_ahead_log_is_taken_into_the_file_as_it_grows(tmp_path: 
     async with EmbeddedWarehouse(tmp_path) as opened:
         warehouse = opened.warehouse
         assert isinstance(warehouse, DuckWarehouse)
-        warehouse._connection.cursor().execute("SET GLOBAL wal_autocheckpoint = '100kB'").fetchall()
+        warehouse._cursor().execute("SET GLOBAL wal_autocheckpoint = '100kB'").fetchall()
         for position in range(1, 60):
             await warehouse.insert([record([fact(i, at=NOON + i) for i in range(300)], position)])
             await total(warehouse)

@@ -323,3 +323,43 @@ async def test_a_rejection_is_kept_with_its_reason(client: Client) -> None:
     (kept,) = ok(await client.get("/v1/ingest"))["rejections"]
     assert kept["code"] == "validation_failed"
     assert kept["errors"] == [{"path": "units", "message": "must not be negative"}]
+
+
+async def test_every_part_of_a_compressed_body_is_read_and_a_cut_one_is_refused(client: Client) -> None:
+    ndjson = {"content-type": "application/x-ndjson"}
+    lines = [b'{"type":"a.b","customerRef":"cus_3C4D5E6F","units":%d}\n' % i for i in range(2)]
+    for encoding, compress in (("gzip", gzip.compress), ("zstd", zstandard.compress)):
+        headers = ndjson | {"content-encoding": encoding}
+        both = b"".join(compress(line) for line in lines)
+        assert ok(await client.post(BULK, content=both, headers=headers))["stored"] == 2
+        cut = await client.post(BULK, content=both[:-3], headers=headers)
+        assert "ends too early" in error(cut, 400, "validation_failed")["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "1e-99999999999999999999"])
+async def test_an_exponent_beyond_all_bounds_is_refused_alone(client: Client, number: str) -> None:
+    body = '{"type":"a.b","customerRef":"cus_3C4D5E6F","units":%s}'
+    error(await client.post(SINGLE, content=body % number, headers=JSON), 400, "validation_failed")
+    bulk = f'{{"events":[{body % number},{body % 1}]}}'
+    answer = ok(await client.post(BULK, content=bulk, headers=JSON))
+    assert (answer["stored"], answer["rejected"]) == (1, 1)
+    within = body % f'1,"properties":{{"n":{number}}}'
+    assert faults(await client.post(SINGLE, content=within, headers=JSON)).keys() <= {"", "properties"}
+
+
+@pytest.mark.parametrize("path", [SINGLE, BULK])
+async def test_an_empty_idempotency_key_is_no_key_to_count_by(client: Client, path: str) -> None:
+    body = GOOD if path == SINGLE else {"events": [GOOD]}
+    refused = await client.post(path, json=body, headers={"Idempotency-Key": ""})
+    assert set(faults(refused)) == {"idempotencyKey"}
+
+
+async def test_far_too_many_bad_events_are_one_413(client: Client) -> None:
+    bulk = b'{"events":[' + b",".join([b"0"] * 10_001) + b"]}"
+    error(await client.post(BULK, content=bulk, headers=JSON), 413, "payload_too_large")
+
+
+async def test_a_kept_rejection_names_the_field(client: Client) -> None:
+    error(await client.post(SINGLE, json=GOOD | {"customerRef": "cus_NONE"}), 404, "customer_not_found")
+    (kept,) = ok(await client.get("/v1/ingest"))["rejections"]
+    assert kept["errors"][0]["path"] == "customerRef"

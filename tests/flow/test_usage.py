@@ -302,3 +302,41 @@ async def test_a_deleted_customers_events_stay_and_publishing_to_it_is_404(
     assert (await usage(client, customerRef=CUSTOMER))["total"] == 5
     event = {"type": "usage.token", "customerRef": CUSTOMER, "units": 1}
     error(await client.post("/v1/sdk/events", json=event), 404, "customer_not_found")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("from", "1800-01-01"),
+        ("to", "9999-12-31"),
+        ("from", "0001-01-01T00:00:00+14:00"),
+        ("top", "0000000001"),
+        ("top", "1" + "0" * 5_000),
+    ],
+)
+async def test_what_would_take_for_ever_is_refused(client: Client, name: str, value: str) -> None:
+    asked = {"granularity": "hour", "timezone": "Europe/Stockholm", name: value}
+    assert set(faults(await client.get("/v1/usage", params=asked))) == {name}
+
+
+async def test_hours_of_a_zone_that_was_half_a_minute_off_are_found(client: Client) -> None:
+    answer = await usage(
+        client, from_="1970-01-01", to="1970-01-02", granularity="hour", timezone="Africa/Monrovia"
+    )
+    assert 24 <= len(answer["series"][0]["points"]) <= 26
+
+
+async def test_a_star_is_a_name_like_any_other(service: Service, client: Client) -> None:
+    await publish(service, client, {"properties": {"*": "a", "x": "b"}}, {"properties": {"a/b~c": 1}})
+    starred = await usage(client, groupBy="properties.*", aggregate="count")
+    assert {each["group"]["properties.*"]: each["total"] for each in starred["series"]} == {"a": 1, None: 1}
+    assert (await usage(client, **{"properties.a/b~c": "1"}, aggregate="count"))["total"] == 1
+
+
+async def test_more_points_than_anybody_reads_are_refused_with_the_remedy(
+    service: Service, client: Client
+) -> None:
+    await publish(service, client, *(at("2026-03-01T00:00:00Z", type=f"usage.t{i}") for i in range(30)))
+    asked = {"from": "2026-01-01", "to": "2026-11-01", "granularity": "hour", "groupBy": "type"}
+    refused = await client.get("/v1/usage", params=asked)
+    assert "smaller top" in error(refused, 400, "query_too_large")["message"]

@@ -61,7 +61,9 @@ class Runner:
                 telemetry.consumer_failures.labels(consumer.name).inc()
                 _logger.exception("consumer_failed", consumer=consumer.name, failures=failures)
             if not full:
-                await asyncio.sleep(min(self._pause_seconds * 2**failures, _LONGEST_BACKOFF_SECONDS))
+                await asyncio.sleep(
+                    min(self._pause_seconds * 2 ** min(failures, 20), _LONGEST_BACKOFF_SECONDS)
+                )
 
     async def _hand_on(self, consumer: Consumer) -> int:
         """Hand on one batch and return how many events it had; 0 when there is nothing."""

@@ -1,7 +1,6 @@
 """Reading a request's body: bounded, before and after decompression, and only in accepted types."""
 
 import asyncio
-import io
 import zlib
 from typing import Final
 
@@ -13,6 +12,7 @@ from meterhouse.model.errors import PayloadTooLarge, UnsupportedMediaType, Valid
 SINGLE_BYTES: Final = 256 * 1024
 BULK_BYTES: Final = 10 * 1024 * 1024
 _INLINE_BYTES: Final = 64 * 1024  # a larger body is decompressed in a thread
+_PIECE_BYTES: Final = 256  # which may be 8 MB decompressed: zstd's objects cannot be given a limit
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 JSON: Final = b"application/json"
@@ -80,27 +80,41 @@ async def _whole(receive: Receive, limit_bytes: int) -> bytes:
 
 
 def _gunzip(body: bytes, limit_bytes: int) -> bytes:
-    inflater = zlib.decompressobj(_GZIP)
-    try:
-        plain = inflater.decompress(body, limit_bytes + 1)
-    except zlib.error as error:
-        raise ValidationFailed.of("", f"The body is not gzip: {error}") from None
-    if len(plain) > limit_bytes:
-        raise _too_large(limit_bytes)
-    if not inflater.eof:
-        raise ValidationFailed.of("", "The gzip body ends too early")
+    """Decompress every member: what `cat a.gz b.gz` makes is one body (RFC 1952 §2.2)."""
+    plain = b""
+    while body:
+        member = zlib.decompressobj(_GZIP)
+        try:
+            plain += member.decompress(body, limit_bytes + 1 - len(plain))
+        except zlib.error as error:
+            raise ValidationFailed.of("", f"The body is not gzip: {error}") from None
+        if len(plain) > limit_bytes:
+            raise _too_large(limit_bytes)
+        if not member.eof:
+            raise ValidationFailed.of("", "The gzip body ends too early")
+        body = member.unused_data
     return plain
 
 
 def _unzstd(body: bytes, limit_bytes: int) -> bytes:
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(body)) as reader:
-            plain = reader.read(limit_bytes + 1)
-    except zstandard.ZstdError as error:
-        raise ValidationFailed.of("", f"The body is not zstd: {error}") from None
-    if len(plain) > limit_bytes:
-        raise _too_large(limit_bytes)
-    return plain
+    """Decompress every frame (RFC 8878 §3.1)."""
+    plain = bytearray()
+    at = 0
+    while at < len(body):
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        while not frame.eof:
+            piece = body[at : at + _PIECE_BYTES]
+            if not piece:
+                raise ValidationFailed.of("", "The zstd body ends too early")
+            at += len(piece)
+            try:
+                plain += frame.decompress(piece)
+            except zstandard.ZstdError as error:
+                raise ValidationFailed.of("", f"The body is not zstd: {error}") from None
+            if len(plain) > limit_bytes:
+                raise _too_large(limit_bytes)
+        at -= len(frame.unused_data)
+    return bytes(plain)
 
 
 def _too_large(limit_bytes: int) -> PayloadTooLarge:

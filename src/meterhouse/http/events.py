@@ -73,11 +73,13 @@ def _bulk_answer(published: PublishedBulk) -> Answer:
 def _header_key(request: Request) -> str | None:
     """Return the Idempotency-Key header; None when there is none.
 
-    Raises ValidationFailed for bytes that are not UTF-8 text.
+    Raises ValidationFailed for an empty one, and for bytes that are not UTF-8 text.
     """
     given = request.headers.get(b"idempotency-key")
     if given is None:
         return None
+    if not given:
+        raise ValidationFailed.of("idempotencyKey", "the header must not be empty; send a key or no header")
     try:
         return given.decode()
     except UnicodeDecodeError:

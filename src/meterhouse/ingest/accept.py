@@ -11,12 +11,11 @@ from msgspec import Struct
 
 from meterhouse.ingest.body import MAX_AHEAD, EventBody, Rules, read_event
 from meterhouse.ingest.columnwise import read_columns
-from meterhouse.ingest.decode import decode_bulk, decode_event, decode_lines
+from meterhouse.ingest.decode import check_count, decode_bulk, decode_event, decode_lines
 from meterhouse.model.errors import (
     CustomerNotFound,
     FieldError,
     IdempotencyConflict,
-    PayloadTooLarge,
     ProductNotFound,
     Refused,
     ValidationFailed,
@@ -24,7 +23,6 @@ from meterhouse.model.errors import (
 from meterhouse.model.event import KEY_CONFLICT, Columns, Receipt, Rejection, Submission
 from meterhouse.ports import Directory, EventLog
 
-MAX_BULK_EVENTS: Final = 10_000
 _SLICE_EVENTS: Final = 1_000  # between two slices, other requests get their turn
 
 
@@ -91,8 +89,8 @@ class Ingest:
         rules = await self._rules(scope_id, (event,))
         columns = Columns.empty()
         if refused := read_event(event, header_key, rules, columns):
-            await self.refuse(scope_id, _error_of(refused))
-        receipt = await self._log.append(Submission(scope_id, columns))
+            await self._refuse(scope_id, refused, _error_of(refused))
+        receipt = await self._log.append(Submission(scope_id, columns, size=len(body)))
         repeat = receipt.repeats.get(0)
         if repeat is None:
             return Published(receipt.first_number, duplicate=False)
@@ -114,10 +112,7 @@ class Ingest:
             events = decode_lines(body) if lines else decode_bulk(body)
             if not events:
                 raise ValidationFailed.of("events", "must have at least one event")
-            if len(events) > MAX_BULK_EVENTS:
-                raise PayloadTooLarge(
-                    f"A bulk takes at most {MAX_BULK_EVENTS} events, not {len(events)}; send less."
-                )
+            check_count(len(events))
         except Refused as error:
             await self.refuse(scope_id, error)
         rules = await self._rules(scope_id, events)
@@ -134,13 +129,16 @@ class Ingest:
                 columns,
                 refused,
             )
-        receipt = await self._log.append(Submission(scope_id, columns, list(refused.values())))
+        receipt = await self._log.append(Submission(scope_id, columns, list(refused.values()), len(body)))
         return PublishedBulk(len(events), refused, receipt)
 
     async def refuse(self, scope_id: int, error: Refused) -> NoReturn:
         """Count a refused body as one rejection, then raise `error`."""
         errors = getattr(error, "errors", None) or (FieldError("", str(error)),)
-        await self._log.append(Submission(scope_id, Columns.empty(), (Rejection(error.code, errors),)))
+        await self._refuse(scope_id, Rejection(error.code, errors), error)
+
+    async def _refuse(self, scope_id: int, rejection: Rejection, error: Refused) -> NoReturn:
+        await self._log.append(Submission(scope_id, Columns.empty(), (rejection,)))
         raise error
 
     async def _rules(self, scope_id: int, events: Sequence[EventBody | Rejection]) -> Rules:

@@ -11,10 +11,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from meterhouse.ingest.body import EventBody
-from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.errors import FieldError, PayloadTooLarge, ValidationFailed
 from meterhouse.model.event import Rejection
 
 T = TypeVar("T")
+
+
+MAX_BULK_EVENTS: Final = 10_000
 
 
 class BulkBody(Struct):
@@ -43,7 +46,7 @@ def decode_bulk(body: bytes) -> Sequence[EventBody | Rejection]:
     try:
         return guarded(_bulk.decode, body).events
     except ValidationFailed:
-        return [_alone(raw) for raw in guarded(_envelope.decode, body).events]
+        return _each_alone(guarded(_envelope.decode, body).events)
 
 
 def decode_lines(body: bytes) -> Sequence[EventBody | Rejection]:
@@ -51,7 +54,18 @@ def decode_lines(body: bytes) -> Sequence[EventBody | Rejection]:
     try:
         return guarded(_event.decode_lines, body)
     except ValidationFailed:
-        return [_alone(line) for line in body.splitlines() if line.strip()]
+        return _each_alone([line for line in body.splitlines() if line.strip()])
+
+
+def _each_alone(raws: Sequence[Raw] | Sequence[bytes]) -> Sequence[EventBody | Rejection]:
+    check_count(len(raws))  # before the work of telling each why
+    return [_alone(raw) for raw in raws]
+
+
+def check_count(events: int) -> None:
+    """Raises PayloadTooLarge for more events than a bulk takes."""
+    if events > MAX_BULK_EVENTS:
+        raise PayloadTooLarge(f"A bulk takes at most {MAX_BULK_EVENTS} events, not {events}; send less.")
 
 
 def _alone(raw: Raw | bytes) -> EventBody | Rejection:
@@ -71,6 +85,8 @@ def guarded(decode: Callable[[Raw | bytes], T], body: Raw | bytes) -> T:
         raise ValidationFailed.of("", f"The body is not valid JSON: {error}") from None
     except RecursionError:
         raise ValidationFailed.of("", "The body is nested too deeply") from None
+    except ArithmeticError:  # Decimal has no room for the exponent
+        raise ValidationFailed.of("", "A number in the body has an exponent beyond all bounds") from None
     except UnicodeDecodeError:
         raise ValidationFailed.of("", "The body is not valid UTF-8") from None
 

@@ -29,8 +29,10 @@ def read_properties(raw: bytes) -> str | FieldError | None:
         return FieldError("properties", f"must have at most {MAX_BYTES} bytes")
     try:
         value = _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError, ValueError):
-        return FieldError("properties", f"must be an object of at most {MAX_DEPTH} levels")
+    except (msgspec.DecodeError, RecursionError, ValueError, ArithmeticError):  # the last: exponents
+        return FieldError(
+            "properties", f"must be an object of at most {MAX_DEPTH} levels, its numbers finite"
+        )
     if value is None:
         return None
     if not isinstance(value, dict):

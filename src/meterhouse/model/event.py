@@ -87,6 +87,8 @@ KEY_CONFLICT: Final = Rejection(
 class Submission(Struct, frozen=True):
     """What one request brings to the log: good events, and the reasons for the bad ones.
 
+    size: bytes of its body, about what it takes in memory while it waits.
+
     `received` counts both, and is stored beside the outcomes, so that
     received = stored + duplicates + rejected can be checked.
     """
@@ -94,6 +96,7 @@ class Submission(Struct, frozen=True):
     scope_id: int
     events: Columns
     rejections: Sequence[Rejection] = ()
+    size: int = 0
 
     @property
     def received(self) -> int:

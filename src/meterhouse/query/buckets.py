@@ -10,6 +10,7 @@ from meterhouse.model.question import Granularity
 
 MINUTE_US: Final = 60_000_000
 QUARTER_US: Final = 15 * MINUTE_US  # every offset of the IANA zones is a multiple, since 1972
+_DAY_US: Final = 24 * 60 * MINUTE_US
 
 
 def bucket_starts(start: int, end: int, granularity: Granularity, zone: ZoneInfo) -> Iterator[int]:
@@ -29,9 +30,10 @@ def bucket_starts(start: int, end: int, granularity: Granularity, zone: ZoneInfo
 
 def _hours(start: int, end: int, zone: ZoneInfo) -> Iterator[int]:
     """Local hours. Where a clock moves by half an hour, the hour around it has 30 or 90 minutes."""
-    at = start - start % QUARTER_US
-    while from_microseconds(at).astimezone(zone).minute:
-        at -= QUARTER_US
+    quarter = start - start % QUARTER_US
+    earlier = range(quarter, quarter - _DAY_US, -QUARTER_US)
+    # Before 1972 a few zones have no full hour on any quarter: their hours begin where the range does.
+    at = next((each for each in earlier if not from_microseconds(each).astimezone(zone).minute), quarter)
     while at < end:
         yield at
         at += QUARTER_US

@@ -9,6 +9,7 @@ from meterhouse.model.errors import EventNotFound
 from meterhouse.model.event import Event, event_number, to_microseconds
 from meterhouse.model.question import EventOrder, PageMark
 from meterhouse.ports import Warehouse
+from meterhouse.query.bounds import in_time
 from meterhouse.query.cursors import read_cursor, write_cursor
 from meterhouse.query.parameters import Parameters, Reader
 
@@ -29,7 +30,8 @@ class EventQueries:
     async def page(self, scope_id: int, parameters: Parameters) -> EventPage:
         """Answer `GET /v1/events`, newest first.
 
-        Raises ValidationFailed naming each wrong parameter, also a cursor of another question.
+        Raises ValidationFailed naming each wrong parameter, also a cursor of another question;
+        QueryTooLarge after 10 seconds; WarehouseUnavailable.
         """
         reader = Reader(parameters)
         order = reader.choice("order", EventOrder, EventOrder.TIMESTAMP)
@@ -38,7 +40,7 @@ class EventQueries:
         matching = reader.filter(scope_id, reader.zone())
         reader.finish(also_known=("numbers", "environment"))
         mark = read_cursor(cursor, PageMark, "events", matching, order)
-        found = await self._warehouse.events(matching, order, mark, limit + 1)
+        found = await in_time(self._warehouse.events(matching, order, mark, limit + 1))
         page = found[:limit]
         more = len(found) > limit
         return EventPage(

@@ -3,7 +3,7 @@ ignored would answer for more than was asked."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +22,8 @@ FILTERS: Final = ("type", "customerRef", "productRef")
 _PROPERTY: Final = re.compile(r"properties\.(.{1,64})", re.DOTALL)
 _LOST_PLUS: Final = re.compile(r" (?=\d\d:\d\d$)")  # "+01:00" that was not sent as %2B
 _MAX_VALUES: Final = 100
+_EARLIEST: Final = to_microseconds(datetime(1969, 12, 31, tzinfo=UTC))  # 1970 begins then, east of Greenwich
+_LATEST: Final = to_microseconds(datetime(2200, 1, 2, tzinfo=UTC))
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -69,7 +71,7 @@ class Reader:
         text = self.text(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= highest):
+        if not (len(text) <= 9 and text.isascii() and text.isdigit() and 1 <= int(text) <= highest):
             self.fault(name, f"must be a whole number from 1 to {highest}")
             return default
         return int(text)
@@ -88,16 +90,13 @@ class Reader:
         text = self.text(name)
         if text is None:
             return None
-        try:
-            if len(text) == len("2026-11-01"):
-                return midnight(date.fromisoformat(text), zone)
-            time = msgspec.convert(_LOST_PLUS.sub("+", text), datetime)
-            if time.tzinfo is not None:
-                return to_microseconds(time)
-        except (msgspec.ValidationError, ValueError, OverflowError):
-            pass
-        self.fault(name, "must be a date or an RFC 3339 time with an offset, e.g. 2026-11-01T00:00:00Z")
-        return None
+        at = _microseconds(text, zone)
+        if at is None:
+            self.fault(name, "must be a date or an RFC 3339 time with an offset, e.g. 2026-11-01T00:00:00Z")
+        elif not _EARLIEST <= at <= _LATEST:
+            self.fault(name, "must be from 1970 to 2200")
+            return None
+        return at
 
     def span(self, zone: ZoneInfo) -> tuple[int | None, int | None]:
         """Return `from` (included) and `to` (excluded)."""
@@ -137,6 +136,16 @@ class Reader:
                 return (Kind.USAGE, Kind.METER)
         self.fault("kind", "must be one of usage, meter, all")
         return (Kind.USAGE,)
+
+
+def _microseconds(text: str, zone: ZoneInfo) -> int | None:
+    try:
+        if len(text) == len("2026-11-01"):
+            return midnight(date.fromisoformat(text), zone)
+        time = msgspec.convert(_LOST_PLUS.sub("+", text), datetime)
+        return None if time.tzinfo is None else to_microseconds(time)
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return None
 
 
 def is_property(name: str) -> bool:

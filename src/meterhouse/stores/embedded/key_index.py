@@ -45,9 +45,12 @@ class KeyIndex:
         self._open()
 
     def get(self, hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
-        """Return the entries of those keys that are here."""
+        """Return the entries of those keys that are here. Raises LogUnavailable: it could not be read."""
         wanted = sorted(hashes)  # neighbours share blocks: a third of the time of random order
-        found = self._db.get([*wanted])
+        try:
+            found = self._db.get([*wanted])
+        except Exception as error:  # rocksdict has no narrower class
+            raise LogUnavailable(f"The key index could not be read: {error}") from error
         return {
             hashed: Entry._make(_ENTRY.unpack(value))
             for hashed, value in zip(wanted, found or (), strict=True)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -35,6 +36,8 @@ from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 
 _RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many
 _REPLAY_EVENTS: Final = 50_000
+_MAX_WAITING_BYTES: Final = 256 * 1024 * 1024  # of bodies
+_READ_BYTES: Final = 16 * 1024 * 1024  # of compressed records, in one piece
 _COMPRESSION_LEVEL: Final = 1
 
 _logger = structlog.get_logger()
@@ -50,8 +53,9 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Commit:
-    """What one commit stored, until everybody who waited for it has been told."""
+    """What one commit stores, until everybody who waits for it has been told."""
 
+    begun: bool = False
     waiting: list[_Waiting] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
@@ -68,6 +72,7 @@ class SqliteLog:
         self._max_waiting_events = max_waiting_events
         self._waiting: deque[_Waiting] = deque()
         self._waiting_events = 0
+        self._waiting_bytes = 0
         self._asked = False
         self._news = asyncio.Event()
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)  # the writer's thread's alone
@@ -84,11 +89,12 @@ class SqliteLog:
         return self._position
 
     async def append(self, submission: Submission) -> Receipt:
-        if self._waiting_events >= self._max_waiting_events:
+        if self._waiting_events >= self._max_waiting_events or self._waiting_bytes >= _MAX_WAITING_BYTES:
             raise Overloaded
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
         self._waiting_events += submission.received
+        self._waiting_bytes += submission.size
         self._waiting.append(_Waiting(submission, future))
         if not self._asked:  # otherwise a commit is queued that has not begun, and will take it
             self._asked = True
@@ -117,16 +123,20 @@ class SqliteLog:
         """Write all that waits, as few records. On the writer's thread.
 
         `_asked` falls before the queue is emptied: what comes later asks for a commit of its own, and
-        two of these never share a transaction, where neither would see the other's keys.
+        two of these never share a transaction, where neither would see the other's keys. The queue is
+        emptied before anything can fail: who is not in a commit would never be told.
         """
+        commit.begun = True
         self._asked = False
+        while self._waiting:
+            commit.waiting.append(self._waiting.popleft())
         if self._index.position < self._position:  # the disk refused it a write
             self._index.reopen()
             self._catch_up_index()
         now_us = time.time_ns() // 1000
         commit.position, commit.last_number = self._position, self._last_number
         counts = tally.Counts()
-        while self._waiting:
+        while len(commit.receipts) < len(commit.waiting):
             number = next_number(commit.last_number, now_us)
             scopes, columns = self._collect(commit, number, counts)
             if columns:
@@ -146,19 +156,17 @@ class SqliteLog:
     def _collect(
         self, commit: _Commit, number: int, counts: tally.Counts
     ) -> tuple[list[tuple[int, int]], Columns]:
-        """Take submissions until a record is full; give their rows numbers from `number` on."""
+        """Take the next submissions until a record is full; give their rows numbers from `number` on."""
         columns = Columns.empty()
         scopes: list[tuple[int, int]] = []
         size = 0
-        while self._waiting and size < _RECORD_EVENTS:
-            waiting = self._waiting.popleft()
+        for waiting in islice(commit.waiting, len(commit.receipts), None):
             submission = waiting.submission
             events = submission.events
             first = number + size
             repeats = self._repeats(commit, submission, first)
             if repeats:
                 events = events.rows([row for row in range(len(events)) if row not in repeats])
-            commit.waiting.append(waiting)
             commit.receipts.append(Receipt(first, repeats))
             counts.count(submission, repeats)
             if stored := len(events.type):
@@ -167,6 +175,8 @@ class SqliteLog:
                 if scopes and scopes[-1][0] == submission.scope_id:
                     stored += scopes.pop()[1]
                 scopes.append((submission.scope_id, stored))
+            if size >= _RECORD_EVENTS:
+                break
         return scopes, columns
 
     def _repeats(self, commit: _Commit, submission: Submission, first: int) -> dict[int, Repeat]:
@@ -201,9 +211,14 @@ class SqliteLog:
             _logger.warning("key_index_behind", error=str(error), position=commit.position)
 
     def _answer(self, commit: _Commit, error: Exception | None) -> None:
-        """Tell everybody whose submission this commit took."""
+        """Tell everybody whose submission this commit took, or would have taken had it begun."""
+        if not commit.begun:
+            self._asked = False
+            commit.waiting += self._waiting
+            self._waiting.clear()
         for waiting in commit.waiting:
             self._waiting_events -= waiting.submission.received
+            self._waiting_bytes -= waiting.submission.size
         if error is None:
             telemetry.log_position.set(commit.position)
             self._news.set()
@@ -218,16 +233,17 @@ class SqliteLog:
 
     def _read(self, after: int, limit_events: int) -> Sequence[LogRecord]:
         records: list[LogRecord] = []
-        room = limit_events
+        room, room_bytes = limit_events, _READ_BYTES
         rows = self._database.reader().execute(
             "SELECT position, kind, received_at, first_number, events, body"
             " FROM log WHERE position > ? ORDER BY position",
             (after,),
         )
         for position, kind, received_at, first_number, events, body in rows:
-            if records and events > room:
+            if records and (events > room or len(body) > room_bytes):
                 break
             room -= events
+            room_bytes -= len(body)
             scopes, columns = _unpack(body)
             records.append(LogRecord(position, Kind(kind), received_at, first_number, scopes, columns))
         rows.close()

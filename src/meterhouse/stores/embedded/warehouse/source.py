@@ -146,9 +146,9 @@ def _keys(question: UsageQuestion) -> str:
 
 
 def _property(name: str) -> str:
-    """The SQL of a property's scalar. The name is quoted twice: for the JSON path, then for SQL."""
-    path = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return _PROPERTY.format("'" + path.replace("'", "''") + "'")
+    """The SQL of a property's scalar. A JSON Pointer (RFC 6901), since a path would take `*` for any name."""
+    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+    return _PROPERTY.format("'" + pointer.replace("'", "''") + "'")
 
 
 def _is_in(expression: str, values: Sequence[object]) -> str:

@@ -15,9 +15,9 @@ import structlog
 from meterhouse.model.errors import QueryTooLarge, WarehouseUnavailable
 from meterhouse.model.event import Event, LogRecord
 from meterhouse.model.question import EventOrder, Filter, PageMark, UsageQuestion, UsageRow
-from meterhouse.stores.embedded.warehouse import rows, usage
+from meterhouse.stores.embedded.warehouse import events, rows, usage
 from meterhouse.stores.embedded.warehouse.names import Names
-from meterhouse.stores.embedded.warehouse.source import BILLIONTHS, LATEST, QUARTER_US, View, where
+from meterhouse.stores.embedded.warehouse.source import BILLIONTHS, LATEST, QUARTER_US, View
 
 T = TypeVar("T")
 SCHEMA_VERSION: Final = 2
@@ -30,6 +30,7 @@ _DAMAGE: Final = (
     "storage version",
     "schema version",
 )
+_INTERRUPT_SECONDS: Final = 0.05
 FOLD_EVENTS: Final = 122_880  # one row group
 _INSERT: Final = "INSERT INTO event SELECT * FROM batch"
 _FOLD: Final = f"""
@@ -77,6 +78,7 @@ class DuckWarehouse:
             "preserve_insertion_order": False,
             "wal_autocheckpoint": "64MB",  # fewer, longer stalls: p99 of questions under load halves
         }
+        self._connection: duckdb.DuckDBPyConnection | None = None
         self._questions = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "meterhouse-question")
         self._writing = RLock()
         self._fold_events = fold_events
@@ -84,7 +86,7 @@ class DuckWarehouse:
         self._position = 0
         self._merged_rows = 0
         self._unfolded = 0
-        self._connection = self._open()
+        self._try_open()
 
     def answer_from(self, position: int) -> None:
         """Answer nothing until the log has been taken in up to here, so that no answer ever shrinks."""
@@ -102,38 +104,46 @@ class DuckWarehouse:
     async def events(
         self, matching: Filter, order: EventOrder, after: PageMark | None, limit: int
     ) -> Sequence[Event]:
-        return await self._ask(lambda view: _events(view, matching, order, after, limit))
+        return await self._ask(lambda view: events.page(view, matching, order, after, limit))
 
     async def event(self, scope_id: int, event_number: int) -> Event | None:
-        return await self._ask(lambda view: _event(view, scope_id, event_number))
+        return await self._ask(lambda view: events.one(view, scope_id, event_number))
 
     async def time_span(self, matching: Filter) -> tuple[int, int] | None:
-        return await self._ask(lambda view: _time_span(view, matching))
+        return await self._ask(lambda view: events.time_span(view, matching))
 
     def close(self) -> None:
         """Finish the questions and the batch that are under way, then close."""
         self._questions.shutdown()
         with self._writing:
-            self._connection.close()
+            self._close()
 
     async def _ask(self, work: Callable[[View], T]) -> T:
         """Run a question in a thread of its own; one that is given up is interrupted."""
         if self._position < self._answers_from:
             raise WarehouseUnavailable
-        cursor = self._connection.cursor()
-        question = asyncio.get_running_loop().run_in_executor(self._questions, self._look, work, cursor)
+        connection = self._connection
+        try:
+            cursor = self._cursor()
+        except duckdb.Error as error:
+            await asyncio.to_thread(self._recover, error, connection)
+            raise WarehouseUnavailable from None
+        running = self._questions.submit(self._look, work, cursor)
+        question = asyncio.wrap_future(running)
         try:
             return await asyncio.shield(question)
         except asyncio.CancelledError:
-            cursor.interrupt()
-            await asyncio.wait((question,))
-            question.exception()  # the interrupt; retrieved so that nobody reports it
+            while not running.cancel() and not question.done():
+                cursor.interrupt()  # again and again: one between two statements is lost
+                await asyncio.wait((question,), timeout=_INTERRUPT_SECONDS)
             raise
         except duckdb.OutOfMemoryException:
             raise QueryTooLarge from None
+        except duckdb.ConnectionException:  # closed under it, by a recovery
+            raise WarehouseUnavailable from None
         except _BROKEN as error:
             _logger.exception("warehouse_question_failed")
-            await asyncio.to_thread(self._recover, error)
+            await asyncio.to_thread(self._recover, error, connection)
             raise WarehouseUnavailable from None
         finally:
             cursor.close()
@@ -151,26 +161,35 @@ class DuckWarehouse:
     def _insert(self, records: Sequence[LogRecord]) -> None:
         with self._writing:
             fresh = [record for record in records if record.position > self._position]
-            if not fresh:
-                return
-            cursor = self._connection.cursor()
+            if not fresh or fresh[0].position != self._position + 1:
+                return  # all taken, or read before the file was begun anew: they come again, from its start
+            connection = self._connection
             try:
-                cursor.begin()
-                self._names.add_new(cursor, (record.events for record in fresh))
-                table = rows.to_table(fresh, self._names)
-                cursor.register("batch", table)
-                cursor.execute(_INSERT)
-                cursor.execute("UPDATE position SET log_position = ?", (fresh[-1].position,))
-                cursor.commit()
-                self._position = fresh[-1].position
-                self._unfolded += len(table)
-                if self._unfolded >= self._fold_events:
-                    self._fold(cursor, fresh[-1])
+                self._take(fresh)
             except duckdb.Error as error:
-                self._recover(error)
+                self._recover(error, connection)
                 raise
-            finally:
-                cursor.close()
+            except Exception:
+                self._close()  # what is remembered of names may not be in the file: read it again
+                self._open()
+                raise
+
+    def _take(self, fresh: Sequence[LogRecord]) -> None:
+        cursor = self._cursor()
+        try:
+            cursor.begin()
+            self._names.add_new(cursor, (record.events for record in fresh))
+            table = rows.to_table(fresh, self._names)
+            cursor.register("batch", table)
+            cursor.execute(_INSERT)
+            cursor.execute("UPDATE position SET log_position = ?", (fresh[-1].position,))
+            cursor.commit()
+            self._position = fresh[-1].position
+            self._unfolded += len(table)
+            if self._unfolded >= self._fold_events:
+                self._fold(cursor, fresh[-1])
+        finally:
+            cursor.close()
 
     def _fold(self, cursor: duckdb.DuckDBPyConnection, last: LogRecord) -> None:
         """Add the events since the last fold to the rollup; merge its rows when they have doubled."""
@@ -187,21 +206,47 @@ class DuckWarehouse:
             cursor.execute(_MERGE)
             self._merged_rows = _count(cursor, "rollup")
 
-    def _recover(self, error: duckdb.Error) -> None:
-        """After an error the database may refuse everything until it is opened again."""
-        with self._writing:
-            self.answer_from(self._position)
-            self._connection.close()
-            if any(word in str(error).lower() for word in _DAMAGE):
-                self._set_aside(error)
-            self._connection = self._open()
+    def _recover(self, error: duckdb.Error, failed: duckdb.DuckDBPyConnection | None) -> None:
+        """After an error the database may refuse everything until it is opened again.
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+        failed: the connection that it is of; another one is somebody else's recovery.
+        """
+        with self._writing:
+            if self._connection is not failed:
+                return
+            self.answer_from(self._position)
+            self._close()
+            if _is_damage(error):
+                self._set_aside(error)
+            self._try_open()
+
+    def _try_open(self) -> None:
+        """Open, or stay closed where that cannot be: another program has the file, or the disk is full.
+        The next batch or question tries again, and events are stored all the same."""
         try:
-            return self._opened()
+            self._open()
         except duckdb.Error as error:
+            _logger.warning("warehouse_closed", path=str(self._path), error=str(error))
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None:
+            raise duckdb.ConnectionException("the warehouse is closed")
+        return self._connection.cursor()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> None:
+        """Raises duckdb.Error for anything but damage: another program has the file, the disk is full."""
+        try:
+            self._connection = self._opened()
+        except duckdb.Error as error:
+            if not _is_damage(error):
+                raise
             self._set_aside(error)
-            return self._opened()
+            self._connection = self._opened()
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(self._path, config=self._config)
@@ -211,9 +256,10 @@ class DuckWarehouse:
                 connection.execute("INSERT INTO position VALUES (0, 0, ?)", (SCHEMA_VERSION,))
             connection.execute("SET perfect_ht_threshold = 20")  # names are small numbers: group by array
             connection.execute("SET late_materialization_max_rows = 1001")  # the longest page of events
-            found = rows.first(connection, "SELECT log_position, folded, schema_version FROM position")
-            if found is None or found[2] != SCHEMA_VERSION:
+            if not _has_schema(connection):
                 raise duckdb.CatalogException("another schema version")
+            found = rows.first(connection, "SELECT log_position, folded FROM position")
+            assert found is not None  # noqa: S101 - the table has one row, always
             self._names = Names(connection)
             self._unfolded = _count(connection, f"event WHERE event_number > {found[1]}")
             self._merged_rows = _count(connection, "rollup")
@@ -231,45 +277,17 @@ class DuckWarehouse:
                 path.rename(path.with_name(f"{path.name}.unreadable-{time.time_ns()}"))
 
 
-def _events(
-    view: View, matching: Filter, order: EventOrder, after: PageMark | None, limit: int
-) -> Sequence[Event]:
-    found = where(view, matching)
-    conditions, values = found.sql, list(found.values)
-    by_time = order is EventOrder.TIMESTAMP
-    if after is not None:
-        # Written so that whole row groups can be left out by their largest timestamp.
-        conditions += (
-            " AND timestamp <= ? AND (timestamp < ? OR event_number < ?)"
-            if by_time
-            else " AND event_number < ?"
-        )
-        values += [after.time, after.time, after.event_number] if by_time else [after.event_number]
-    rows_found = view.connection.execute(
-        f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE {conditions}"
-        f" ORDER BY {'timestamp DESC, ' if by_time else ''}event_number DESC LIMIT {limit}",
-        values,
-    )
-    return [rows.to_event(row, view.names) for row in rows_found.fetchall()]
+def _is_damage(error: duckdb.Error) -> bool:
+    return any(word in str(error).lower() for word in _DAMAGE)
 
 
-def _event(view: View, scope_id: int, event_number: int) -> Event | None:
-    row = rows.first(
-        view.connection,
-        f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE scope_id = ? AND event_number = ?",
-        (scope_id, event_number),
-    )
-    return None if row is None else rows.to_event(row, view.names)
-
-
-def _time_span(view: View, matching: Filter) -> tuple[int, int] | None:
-    conditions = where(view, matching)
-    row = rows.first(
-        view.connection,
-        f"SELECT min(timestamp), max(timestamp) FROM event WHERE {conditions.sql}",
-        conditions.values,
-    )
-    return None if row is None or row[0] is None else (row[0], row[1])
+def _has_schema(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file has this code's tables; any other database may lie in its place."""
+    columns = connection.execute(
+        "SELECT 1 FROM duckdb_columns() WHERE table_name = 'position' AND column_name = 'schema_version'"
+    ).fetchall()
+    found = rows.first(connection, "SELECT schema_version FROM position") if columns else None
+    return found is not None and found[0] == SCHEMA_VERSION
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
