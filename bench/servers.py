@@ -120,6 +120,12 @@ def peer(module: str, core: int, *arguments: str) -> Iterator[str]:
         process.wait(60)
 
 
+def pin(pid: int, core: int) -> None:
+    """Keep a running server, and every process it will start, on one core, where there are two."""
+    if (os.cpu_count() or 1) >= 2 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(pid, {core})
+
+
 def pinned(core: int | None) -> Sequence[str]:
     """A prefix that keeps a command on one core, where there are two and a way to do it."""
     if core is None or (os.cpu_count() or 1) < 2 or shutil.which("taskset") is None:

@@ -34,7 +34,10 @@ async def counted(
     x_customer_ref: Annotated[str, Header(min_length=1, max_length=20)],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=256)] = None,
 ) -> AsyncIterator[None]:
-    """Count the call once it has succeeded; a call repeated with its Idempotency-Key counts once."""
+    """Count the call once it has succeeded; a call repeated with its Idempotency-Key counts once.
+
+    For `scope="function"`: it ends before the answer is sent, so that what is answered is counted.
+    """
     yield  # the route runs here; what it raises is raised here too, and nothing is counted
     request.app.state.buffer.add(
         type="usage.api_call",
@@ -50,7 +53,7 @@ class Wish(BaseModel):
     topic: str
 
 
-@app.post("/api/generate", dependencies=[Depends(counted)])
+@app.post("/api/generate", dependencies=[Depends(counted, scope="function")])
 async def generate(wish: Wish) -> dict[str, str]:
     if not wish.topic:
         raise HTTPException(422, "topic must not be empty")

@@ -11,6 +11,7 @@ from meterhouse.model.product import NewProduct
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
 from tests.contract.catalogs import ADA, OpenedCatalog, actions, emails, once
+from tests.e2e.wait import LONGEST_SECONDS
 
 
 async def test_the_directory_knows_what_was_made_at_once_by_whichever_process(
@@ -38,15 +39,15 @@ async def test_the_directory_forgets_at_once_what_this_process_deleted(
         assert not await catalog.directory.known_products(who.scope.id, {product.ref})
 
 
-async def test_the_directory_forgets_within_a_second_what_another_process_deleted(
+async def test_the_directory_forgets_soon_what_another_process_deleted(
     opened: OpenedCatalog, catalog: Catalog, caller: Caller
 ) -> None:
     customer = await catalog.customers.create(caller, ADA)
     assert await catalog.directory.known_customers(caller.scope.id, {customer.ref})
     await opened.beside.customers.delete(caller, customer.ref)
     refs = {customer.ref}
-    async with asyncio.timeout(1):
-        while await catalog.directory.known_customers(caller.scope.id, refs):  # noqa: ASYNC110 - within a second
+    async with asyncio.timeout(LONGEST_SECONDS):
+        while await catalog.directory.known_customers(caller.scope.id, refs):  # noqa: ASYNC110 - by time alone
             await asyncio.sleep(0)
 
 

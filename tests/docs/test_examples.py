@@ -59,3 +59,18 @@ def test_the_line_that_serve_prints_publishes_an_event(tmp_path: Path) -> None:
         (line,) = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl ")]
         done = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=60)
     assert json.loads(done.stdout)["eventId"].startswith("evt_")
+
+
+def test_the_command_that_serve_prints_is_found_where_serve_was(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("meterhouse")
+    with Server(tmp_path / "data", program=[str(program)]) as server:
+        (command,) = re.findall(r"`(.+ login .+)`", "".join(server.printed_until("curl ")))
+        done = subprocess.run(
+            ["bash", "-c", command],
+            env=clean_environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.stdout.startswith(f"{server.url}/#sign-in=")

@@ -157,6 +157,14 @@ def test_what_an_accident_left_behind_is_a_warning(data: Path) -> None:
     assert lines(data, status=0)["leftover"].startswith("warning")
 
 
+def test_a_directory_that_others_may_look_into_is_a_warning(data: Path) -> None:
+    assert lines(data, status=0)["permissions"].startswith("ok")
+    data.chmod(0o750)
+    found = lines(data, status=0)["permissions"]
+    assert found.startswith("warning")
+    assert f"chmod 700 {data}" in found
+
+
 def test_what_the_next_start_makes_again_is_no_problem(data: Path) -> None:
     (data / "warehouse.duckdb").unlink()
     shutil.rmtree(data / "keys")
@@ -176,7 +184,7 @@ def test_a_backup_taken_while_serving_has_everything_up_to_then(healthy: Path, t
     """As docs/operating.md says: meterhouse.db alone is enough."""
     data = Path(shutil.copytree(healthy, tmp_path / "data"))
     restored = tmp_path / "restored"
-    restored.mkdir()
+    restored.mkdir(mode=0o700)
     with Server(data) as server:
         key = server.key()
         with (

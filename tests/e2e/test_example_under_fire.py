@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -12,9 +13,9 @@ from typing import Self
 
 import httpx
 
-from meterhouse_sdk import Meterhouse
+from meterhouse_sdk import EventBuffer, Meterhouse
 from tests.e2e.server import Server, clean_environment
-from tests.e2e.wait import until
+from tests.e2e.wait import LONGEST_SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER = {"X-Customer-Ref": "cus_3C4D5E6F"}
@@ -40,13 +41,15 @@ def example(environment: dict[str, str], directory: Path) -> Iterator[str]:
                 break
         else:
             raise AssertionError("the example did not start")
-        drain = threading.Thread(target=process.stderr.read, daemon=True)
+        said: list[str] = []
+        drain = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
         drain.start()
         yield found[0]
         process.terminate()
-        assert process.wait(60) is not None
-        drain.join(10)
+        assert process.wait(LONGEST_SECONDS) == -signal.SIGTERM  # which uvicorn passes on at its end
+        drain.join(LONGEST_SECONDS)
         process.stderr.close()
+        assert "Application shutdown complete" in "".join(said)
     finally:
         process.kill()
         process.wait(10)
@@ -99,6 +102,8 @@ def test_totals_agree_to_the_unit_though_the_server_is_killed_and_restarted(tmp_
                     server.start()
             answered = callers.answered
         with Meterhouse(api_key=environment["METERHOUSE_API_KEY"], base_url=server.url) as client:
+            with EventBuffer(client, spool_dir=environment["SPOOL_DIR"]) as left:
+                left.flush(LONGEST_SECONDS)  # what the example could not send in the time it had to end
             until(
                 lambda: client.usage(type="usage.api_call").total == answered,
                 f"all {answered} calls are counted",

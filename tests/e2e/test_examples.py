@@ -72,6 +72,19 @@ async def test_fastapi_counts_the_calls_that_succeed_and_a_repeated_one_once(cli
     assert usage.series[0].group == {"product_ref": "prd_content_api", "properties.path": "/api/generate"}
 
 
+@pytest.mark.usefixtures("client")
+async def test_fastapi_answers_no_call_with_success_that_is_not_counted() -> None:
+    app = fastapi_api.app
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api") as api,
+    ):
+        app.state.buffer.close()
+        answer = await api.post("/api/generate", json={"topic": "tea"}, headers=CUSTOMER)
+    assert answer.status_code == 500
+
+
 def test_flask_counts_the_calls_that_succeed(client: Meterhouse) -> None:
     app = flask_api.create_app()
     with app.test_client() as api:

@@ -133,6 +133,14 @@ def test_a_file_is_whole_or_not_there(filled: Filled, tmp_path: Path) -> None:
     assert "cannot be written" in done.stderr
 
 
+def test_a_directory_that_cannot_be_read_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+    (tmp_path / "meterhouse.db").touch()
+    (tmp_path / "lock").mkdir()
+    done = run_here("export", "--data", tmp_path)
+    assert (done.status, done.stdout) == (1, "")
+    assert f"{tmp_path / 'lock'}: Is a directory." in done.stderr
+
+
 def test_a_reader_that_has_enough_may_leave(filled: Filled) -> None:
     process = subprocess.Popen(
         [*COMMAND, "export"],

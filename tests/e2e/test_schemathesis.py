@@ -15,7 +15,7 @@ from tests.e2e.server import Server
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
 
 
-def fuzz(tmp_path: Path, examples: int) -> None:
+def fuzz(tmp_path: Path, examples: int, *, derandomize: bool) -> None:
     with Server(tmp_path / "data") as server:
         headers = {"Authorization": f"Bearer {server.key()}"}
         schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
@@ -24,14 +24,22 @@ def fuzz(tmp_path: Path, examples: int) -> None:
         for operation in operations:
             if operation.label == "DELETE /v1/keys/{reference}":
                 continue  # it might revoke the key that asks
-            try_out(operation, headers, examples)
+            try_out(operation, headers, examples, derandomize=derandomize)
 
 
 def try_out(
-    operation: schemathesis.APIOperation[Any, Any, Any, Any], headers: dict[str, str], examples: int
+    operation: schemathesis.APIOperation[Any, Any, Any, Any],
+    headers: dict[str, str],
+    examples: int,
+    *,
+    derandomize: bool,
 ) -> None:
     quiet = settings(
-        max_examples=examples, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+        max_examples=examples,
+        derandomize=derandomize,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
     )
 
     @quiet
@@ -43,9 +51,9 @@ def try_out(
 
 
 def test_made_up_requests_get_no_5xx(tmp_path: Path) -> None:
-    fuzz(tmp_path, examples=20)
+    fuzz(tmp_path, examples=20, derandomize=True)  # the same ones each time
 
 
 @pytest.mark.soak
 def test_very_many_made_up_requests_get_no_5xx(tmp_path: Path) -> None:
-    fuzz(tmp_path, examples=1_000)
+    fuzz(tmp_path, examples=1_000, derandomize=False)

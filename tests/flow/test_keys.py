@@ -5,6 +5,7 @@ import asyncio
 from meterhouse.model.key import digest
 from meterhouse.wiring import Service
 from tests.conftest import Client, speak_to
+from tests.e2e.wait import LONGEST_SECONDS
 from tests.flow.answers import error, faults, ok, without_request_id
 
 URL = "/v1/keys"
@@ -32,14 +33,14 @@ async def test_a_secret_is_shown_once_and_never_kept(service: Service, client: C
         assert made["secret"] not in (await client.get(path)).text
 
 
-async def test_a_revoked_key_opens_nothing_within_a_second(service: Service, client: Client) -> None:
+async def test_a_revoked_key_opens_nothing_soon_after(service: Service, client: Client) -> None:
     made = ok(await client.post(URL), 201)
     with_it = speak_to(service, made["secret"])
     ok(await with_it.get(URL))
     revoked = ok(await client.delete(f"{URL}/{made['reference']}"))
     assert revoked["revokedAt"] is not None
-    async with asyncio.timeout(1):
-        while (await with_it.get(URL)).status_code != 401:  # noqa: ASYNC110 - within a second
+    async with asyncio.timeout(LONGEST_SECONDS):
+        while (await with_it.get(URL)).status_code != 401:  # noqa: ASYNC110 - by time alone
             await asyncio.sleep(0)
     error(await with_it.get(URL), 401, "invalid_api_key")
     event = {"type": "usage.a", "customerRef": "cus_3C4D5E6F", "units": 1}

@@ -36,6 +36,28 @@ def test_login_prints_a_link_alone(run: Run, tmp_path: Path) -> None:
     assert "Provider not found" in unknown.stderr
 
 
+def test_a_new_directory_is_announced_beside_the_answer_and_closed_to_others(tmp_path: Path) -> None:
+    data = tmp_path / "mistyped"
+    for command in (["key", "create"], ["login"], ["operator", "list"]):
+        first = CliRunner().invoke(command_line(), [*command, "--data", str(data / command[0])])
+        again = CliRunner().invoke(command_line(), [*command, "--data", str(data / command[0])])
+        assert f"a new data directory: {data / command[0]}\n" in first.stderr
+        assert len(first.stdout.splitlines()) == len(again.stdout.splitlines())
+        assert again.stderr == ""
+        assert (data / command[0]).stat().st_mode & 0o777 == 0o700
+        assert (data / command[0] / "meterhouse.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_directory_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "meterhouse.db").write_bytes(b"no database" * 1000)
+    for data, said in ((tmp_path / "file" / "data", "Not a directory"), (tmp_path, "`meterhouse doctor`")):
+        refused = CliRunner().invoke(command_line(), ["key", "create", "--data", str(data)])
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert said in refused.stderr
+        assert isinstance(refused.exception, SystemExit)
+
+
 def test_an_operator_is_made_changed_listed_and_removed(run: Run) -> None:
     made = run("operator", "create", "Ada@Example.com", stdin=f"{PASSWORD}\n")
     assert made.stdout.startswith("opr_"), made.stderr

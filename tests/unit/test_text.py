@@ -1,6 +1,5 @@
 """The texts people give to things: what is taken, what is refused, and that nothing breaks the checks."""
 
-import time
 from typing import Any
 
 import msgspec
@@ -57,12 +56,11 @@ def test_telephones_are_e164_or_empty() -> None:
         assert text.telephone_fault(bad) is not None, bad
 
 
-def test_a_hostile_text_costs_no_more_than_its_length() -> None:
-    started = time.perf_counter()
+def test_a_hostile_text_is_refused() -> None:
+    """A pattern that tries every way to split them would not come to an end."""
     for hostile in ("a." * 150, "@" * 320, "a@" + "b." * 150, "." * 320):
-        text.email_fault(hostile)
-    text.description_fault("a" * 999 + "<")
-    assert time.perf_counter() - started < 0.5
+        assert text.email_fault(hostile) is not None, hostile
+    assert text.description_fault("a" * 999 + "<") is not None
 
 
 @given(st.dictionaries(st.text(), json_values))

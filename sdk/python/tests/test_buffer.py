@@ -23,7 +23,8 @@ from meterhouse_sdk import (
     ValidationFailed,
 )
 from meterhouse_sdk._outbox import Limits, due_in_seconds
-from sdk.python.tests.stand_in import NEVER, WAIT_SECONDS, StandIn, add, opened
+from sdk.python.tests.stand_in import WAIT_SECONDS, StandIn, add, opened
+from tests.e2e.wait import until
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -95,9 +96,10 @@ def test_a_malformed_event_is_refused_in_the_line_that_adds_it(spool_dir: Path |
 def test_while_the_server_is_away_events_wait_and_flush_says_how_many(spool_dir: Path | None) -> None:
     stand_in = StandIn()
     stand_in.away = True
-    with opened(stand_in, spool_dir) as buffer:
+    with opened(stand_in, spool_dir, max_batch_events=3) as buffer:
         for _ in range(3):
             add(buffer)
+        until(lambda: buffer.last_error is not None, "the server has refused them")
         with pytest.raises(NotDelivered, match=r"3 events are not delivered yet .*503") as failed:
             buffer.flush(timeout_seconds=0.05)
         assert failed.value.waiting_events == 3
@@ -131,8 +133,9 @@ def test_a_refused_key_keeps_the_events(spool_dir: Path | None) -> None:
         return httpx.Response(401) if revoked else stand_in._handle(request)
 
     client = Meterhouse("sk_1", "http://h", transport=httpx.MockTransport(server))
-    with EventBuffer(client, spool_dir=spool_dir, max_delay_seconds=NEVER) as buffer:
+    with EventBuffer(client, spool_dir=spool_dir, max_batch_events=1) as buffer:
         add(buffer)
+        until(lambda: buffer.last_error is not None, "the key is refused")
         with pytest.raises(NotDelivered) as failed:
             buffer.flush(0.05)
         assert isinstance(failed.value.__cause__, AuthenticationError)

@@ -18,6 +18,7 @@ from meterhouse_sdk import (
 )
 from meterhouse_sdk._queue import MAX_BATCH_BYTES, MemoryQueue
 from sdk.python.tests.stand_in import NEVER, WAIT_SECONDS, StandIn, add, opened
+from tests.e2e.wait import until
 
 
 def test_memory_is_bounded_and_beyond_it_the_event_is_refused_aloud() -> None:
@@ -108,17 +109,42 @@ def test_while_the_server_is_away_what_waits_is_synced_to_the_disk(
 
     monkeypatch.setattr(os, "fsync", noting)
     stand_in = StandIn()
+    stand_in.away = True
     with opened(stand_in, tmp_path) as buffer:
-        add(buffer)
-        buffer.flush()
-        assert not synced.is_set()  # it is on the server: the disk has nothing to keep
-        stand_in.away = True
         for _ in range(2):
             add(buffer)
             with pytest.raises(NotDelivered):
                 buffer.flush(0.01)
             assert synced.wait(WAIT_SECONDS)
             synced.clear()
+
+
+def test_what_waits_is_synced_before_a_request_that_may_take_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sender, "_SYNC_SECONDS", 0.0)
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    stand_in = StandIn()
+    before_requests: list[bool] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        before_requests.append(bool(synced))
+        synced.clear()
+        return stand_in._handle(request)
+
+    client = Meterhouse("sk_sandbox_1", "http://h", transport=httpx.MockTransport(server))
+    with EventBuffer(client, spool_dir=tmp_path, max_delay_seconds=NEVER) as buffer:
+        for _ in range(3):
+            add(buffer)
+            buffer.flush()
+    assert before_requests == [True] * 3
 
 
 def test_a_batch_in_memory_is_bounded_in_bytes_too() -> None:
@@ -139,8 +165,9 @@ def test_flush_counts_what_it_found_in_the_spool(tmp_path: Path) -> None:
     first.close(WAIT_SECONDS)
     with opened(stand_in, tmp_path) as buffer:
         add(buffer)
+        until(lambda: buffer.last_error is not None, "what was found is refused")
         with pytest.raises(NotDelivered) as failed:
-            buffer.flush(0.5)
+            buffer.flush(0.05)
         assert failed.value.waiting_events == 2
 
 

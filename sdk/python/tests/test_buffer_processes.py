@@ -17,7 +17,9 @@ import os, signal, sys, threading
 from meterhouse_sdk import EventBuffer, Meterhouse
 
 spool_dir = sys.argv[1] or None
-buffer = EventBuffer(spool_dir=spool_dir, max_batch_events=10, max_delay_seconds=3600)
+buffer = EventBuffer(
+    spool_dir=spool_dir, max_batch_events=10, max_delay_seconds=3600, exit_timeout_seconds=3600
+)
 
 def add(count):
     for _ in range(count):

@@ -143,6 +143,25 @@ def test_a_lane_that_was_finished_in_between_is_not_adopted(tmp_path: Path) -> N
     assert Lane.adopt(lane.directory) is None
 
 
+def test_a_lane_that_is_looked_at_while_it_closes_is_gone_and_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = Lane.create(tmp_path, MAX_BYTES)
+    lock = lane._lock_descriptor
+    assert lock is not None
+
+    def removed_by_another(directory: Path) -> None:
+        monkeypatch.undo()
+        assert list(orphans(tmp_path)) == []
+        assert files(tmp_path) == []
+        directory.rmdir()
+
+    monkeypatch.setattr(Path, "rmdir", removed_by_another)
+    lane.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(lock)
+
+
 def test_what_is_left_of_a_lane_that_died_while_closing_is_removed(tmp_path: Path) -> None:
     (tmp_path / "1-left").mkdir()
     assert list(orphans(tmp_path)) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from meterhouse.cli.address import noted_url, sign_in_link
-from meterhouse.cli.options import Data, ProviderName, load, sentences
+from meterhouse.cli.options import Data, ProviderName, load, say_if_new, sentences
 from meterhouse.model.key import digest
 from meterhouse.model.operator import new_secret
 from meterhouse.ports import Sessions
@@ -18,6 +18,7 @@ def login(data: Data = None, provider: ProviderName = "default") -> None:
     settings = load(data=str(data) if data else None)
 
     async def run() -> str:
+        say_if_new(Path(settings.data))
         async with open_catalog_of(Path(settings.data)) as catalog:
             return await new_link(catalog.sessions, provider, noted_url(settings), "cli")
 

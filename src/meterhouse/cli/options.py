@@ -1,6 +1,7 @@
 """Options that several commands share, and how a command ends with a sentence instead of a traceback."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,16 @@ def load(**flags: Any) -> Settings:  # Any: each flag has its own type
 
 
 def data_of(data: Path | None) -> Path:
-    return Path(load(data=str(data) if data else None).data)
+    """Return the data directory; see `say_if_new`."""
+    found = Path(load(data=str(data) if data else None).data)
+    say_if_new(found)
+    return found
+
+
+def say_if_new(data: Path) -> None:
+    """Say on stderr that a command is about to make the directory: its name may be mistyped."""
+    if not (data / "meterhouse.db").exists():
+        typer.echo(f"meterhouse: a new data directory: {data.absolute()}", err=True)
 
 
 @contextmanager
@@ -35,5 +45,16 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except (MeterhouseError, RuntimeError, ValueError) as error:
-        typer.echo(f"meterhouse: {error}", err=True)
-        raise typer.Exit(1) from None
+        sentence = str(error)
+    except OSError as error:
+        sentence = f"{error.strerror or error}."
+        if error.filename is not None:
+            sentence = (
+                f"{error.filename}: {sentence} --data takes a directory that this user may read and write."
+            )
+    except sqlite3.Error as error:
+        sentence = f"meterhouse.db cannot be used: {error}. `meterhouse doctor` says more."
+    else:
+        return
+    typer.echo(f"meterhouse: {sentence}", err=True)
+    raise typer.Exit(1)

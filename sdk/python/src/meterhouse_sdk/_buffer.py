@@ -33,8 +33,9 @@ class EventBuffer:
 
     With a `spool_dir` an event is on disk before `add` returns: it survives the death of the process, and
     is sent by whichever process next opens a buffer on that directory (at the start, and every 30 s).
-    A power cut may lose what was added within the last second while the server was away, or within
-    `max_delay_seconds` otherwise. Without one, what waits is lost with the process.
+    A power cut may lose what was added within the last second, or `max_delay_seconds` where that is longer;
+    while a request waits for its answer, what was added since it began, too. Without one, what waits is lost
+    with the process.
 
     client: where to, also the `settings` of an AsyncMeterhouse; None: as `Meterhouse()`, from the
         environment. The buffer uses connections of its own.

@@ -21,7 +21,7 @@ from meterhouse_sdk._spool import Lane
 WHILE_AWAY: Final = RetryPolicy(
     max_retries=2**63, first_wait_seconds=0.5, longest_wait_seconds=30.0, longest_retry_after_seconds=600.0
 )
-_SYNC_SECONDS: Final = 1.0  # while the server is away, what was added is on disk after so long
+_SYNC_SECONDS: Final = 1.0  # how old the last sync may be when a request begins, or the server is away
 _ADOPT_SECONDS: Final = 30.0  # how often to look for lanes of processes that died
 _logger: Final = logging.getLogger("meterhouse_sdk")
 
@@ -60,6 +60,7 @@ class Sender:
         self._told: type[Exception] | None = None
         self._most_events = outbox.limits.max_batch_events
         self._adopt_at = 0.0
+        self._sync_at = 0.0
 
     def run(self) -> None:
         try:
@@ -91,6 +92,7 @@ class Sender:
             if queue is None:
                 self._rest()
             else:
+                self._sync()
                 self._send(queue)
         except Exception as error:  # noqa: BLE001 - the thread must outlive every error; the events wait
             self._failed(error)
@@ -129,15 +131,20 @@ class Sender:
 
     def _rest(self) -> None:
         outbox = self._outbox
+        away = outbox.last_error is not None
+        if away:
+            self._sync()
         with outbox.lock:
-            away = outbox.last_error is not None
             seconds = self._seconds_to_rest()
             if seconds == 0 or outbox.closing:
                 return
-            longest = _SYNC_SECONDS if away else max(0.0, self._adopt_at - time.monotonic())
+            longest = max(0.0, (self._sync_at if away else self._adopt_at) - time.monotonic())
             outbox.work.wait(longest if seconds is None else min(seconds, longest))
-        if away:
-            outbox.queue.sync()
+
+    def _sync(self) -> None:
+        if time.monotonic() >= self._sync_at:
+            self._outbox.queue.sync()
+            self._sync_at = time.monotonic() + _SYNC_SECONDS
 
     def _send(self, queue: Queue) -> None:
         self._client = self._client or self._connect()

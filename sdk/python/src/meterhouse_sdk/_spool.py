@@ -186,17 +186,20 @@ class Lane:
         with self._lock:
             if self._lock_descriptor is None:
                 return
-            self._delete_finished()
-            empty = self._size_bytes == self._read_at
-            for segment in self._segments:
-                _close(segment)
+            try:
+                self._delete_finished()
+                empty = self._size_bytes == self._read_at
+                for segment in self._segments:
+                    _close(segment)
+                    if empty:
+                        segment.path.unlink(missing_ok=True)
                 if empty:
-                    segment.path.unlink(missing_ok=True)
-            if empty:
-                (self.directory / "lock").unlink(missing_ok=True)
-                self.directory.rmdir()
-            os.close(self._lock_descriptor)
-            self._lock_descriptor = None
+                    (self.directory / "lock").unlink(missing_ok=True)
+                    with suppress(FileNotFoundError):  # who found no lock in it may have removed it
+                        self.directory.rmdir()
+            finally:
+                os.close(self._lock_descriptor)
+                self._lock_descriptor = None
 
     def abandon(self) -> None:
         for segment in self._segments:

@@ -19,14 +19,16 @@ STDOUT: Final = "-"
 class Sink:
     """Writes, and shows how many it has written."""
 
-    def __init__(self, out: Writer, progress: Progress) -> None:
+    def __init__(self, out: Writer, output: str, progress: Progress) -> None:
         self._out = out
+        self._output = output
         self._progress = progress
         self._task = progress.add_task("")
         self.events = 0
 
     def take(self, events: Sequence[Exported]) -> None:
-        self._out.write(events)
+        with _written(self._output):
+            self._out.write(events)
         self.events += len(events)
         self._progress.update(self._task, description=f"{self.events:,} events")
 
@@ -45,14 +47,25 @@ def sink(output: str, asked: Format | None) -> Iterator[Sink]:
             _opened(output, format_) as file,
             Progress(*columns, console=console, disable=not console.is_terminal) as progress,
         ):
-            out = writer(format_, file)
+            with _written(output):
+                out = writer(format_, file)
             try:
-                yield Sink(out, progress)
+                yield Sink(out, output, progress)
             finally:
-                out.finish()
-            file.flush()
+                with _written(output):
+                    out.finish()
+                    file.flush()
     except BrokenPipeError:  # `meterhouse export | head` has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _written(output: str) -> Iterator[None]:
+    """Raises RuntimeError with a sentence: what the body writes cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise RuntimeError(f"{output} cannot be written: {error.strerror or error}.") from None
 
@@ -66,9 +79,12 @@ def _opened(output: str, format_: Format) -> Iterator[BinaryIO]:
         return
     path = Path(output)
     partial = path.with_name(f".{path.name}.partial")
+    with _written(output):
+        file = partial.open("wb")
     try:
-        with partial.open("wb") as file:
+        with file:
             yield file
-        partial.replace(path)
+        with _written(output):
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ Work that arrives at an idle writer starts at once: nobody waits for company.
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -43,7 +44,9 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # what SQLite makes, everybody may read; its WAL is as its file
+            path.touch(mode=0o600, exist_ok=False)
         self.path = path
         self._jobs: SimpleQueue[_Queued | None] = SimpleQueue()
         self._closed = False

@@ -40,9 +40,9 @@ def file_system(data: Path) -> Finding:
 
 
 def permissions(data: Path) -> Finding:
-    """Whether this user can use every file, and no stranger can write any."""
+    """Whether this user can use every file, and nobody else can."""
     subject = "permissions"
-    owner = data.stat().st_uid
+    directory = data.stat()
     for path in (data, *sorted(data.rglob("*"))):
         try:
             found = path.lstat()
@@ -51,12 +51,15 @@ def permissions(data: Path) -> Finding:
         if not os.access(path, os.R_OK | os.W_OK):
             remedy = f"Give it to the user that serves: chown -R USER {data}"
             return Finding(subject, Health.PROBLEM, f"this user may not read and write {path}", remedy)
-        if found.st_uid != owner:
+        if found.st_uid != directory.st_uid:
             remedy = f"Give it to the user that serves: chown -R USER {data}"
             return Finding(subject, Health.PROBLEM, f"{path} belongs to another user than {data}", remedy)
         if found.st_mode & stat.S_IWOTH and not stat.S_ISLNK(found.st_mode):
             return Finding(subject, Health.PROBLEM, f"anybody may write {path}", f"chmod o-w {path}")
-    return Finding(subject, Health.OK, "this user can read and write every file, no stranger can write any")
+    if directory.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        sentence = f"other users may look into {data}, which holds what your customers are called and use"
+        return Finding(subject, Health.WARNING, sentence, f"chmod 700 {data}")
+    return Finding(subject, Health.OK, "this user can read and write every file, and nobody else can")
 
 
 def leftovers(data: Path) -> Iterator[Finding]:
