@@ -36,7 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 100
     warehouse_memory_megabytes: Annotated[
         int, _unit("megabytes", "Memory the warehouse may use; larger work spills to disk.", ge=64)
-    ] = 192
+    ] = 160
     warehouse_threads: Annotated[int, _unit("threads", "Threads that answer one question.", ge=1)] = 2
     shutdown_seconds: Annotated[
         int, _unit("seconds", "How long requests in flight may take once the server is to stop.", ge=1)
