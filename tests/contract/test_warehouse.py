@@ -2,17 +2,20 @@
 
 import asyncio
 import math
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meterhouse.model.errors import WarehouseUnavailable
 from meterhouse.model.event import Columns, Kind, LogRecord, event_number
 from meterhouse.model.question import (
     ADDITIVE,
@@ -348,3 +351,34 @@ def _assert_the_largest_come_first(question: UsageQuestion, rows: Sequence[Usage
         assert totals[-1][0] == Group((None,) * len(question.group_by), other=True)
     if question.aggregate in ADDITIVE and rows:
         assert sum(value for _, value in totals if value is not None) == rows[0].value
+
+
+async def test_a_file_that_another_program_has_open_is_waited_for_and_kept(tmp_path: Path) -> None:
+    async with EmbeddedWarehouse(tmp_path) as adapter:
+        await adapter.warehouse.insert([record([fact(3)])])
+    hold = (
+        "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    )
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", hold, str(tmp_path / "warehouse.duckdb"),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert other.stdin is not None
+    assert other.stdout is not None
+    await other.stdout.readline()
+    async with EmbeddedWarehouse(tmp_path) as adapter:
+        with pytest.raises(WarehouseUnavailable):
+            await total(adapter.warehouse)
+        with pytest.raises(duckdb.Error):
+            await adapter.warehouse.insert([record([fact(1)])])
+        other.stdin.close()
+        await other.wait()
+        with pytest.raises(WarehouseUnavailable):  # this one finds it free, and opens it
+            await total(adapter.warehouse)
+        await adapter.warehouse.insert([record([fact(3)]), record([fact(4)], position=2)])
+        assert await total(adapter.warehouse) == 7
+    assert not set_aside(tmp_path)
+
+
+def set_aside(directory: Path) -> list[Path]:
+    return list(directory.glob("*unreadable*"))

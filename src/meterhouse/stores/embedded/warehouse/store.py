@@ -31,6 +31,15 @@ _DAMAGE: Final = (
     "schema version",
 )
 _INTERRUPT_SECONDS: Final = 0.05
+_NOT_OPENED: Final = (
+    "could not set lock",
+    "permission denied",
+    "no space left",
+    "disk quota exceeded",
+    "file too large",
+    "too many open files",
+    "out of memory",
+)
 FOLD_EVENTS: Final = 122_880  # one row group
 _INSERT: Final = "INSERT INTO event SELECT * FROM batch"
 _FOLD: Final = f"""
@@ -216,7 +225,7 @@ class DuckWarehouse:
                 return
             self.answer_from(self._position)
             self._close()
-            if _is_damage(error):
+            if any(word in str(error).lower() for word in _DAMAGE):
                 self._set_aside(error)
             self._try_open()
 
@@ -239,11 +248,12 @@ class DuckWarehouse:
             self._connection = None
 
     def _open(self) -> None:
-        """Raises duckdb.Error for anything but damage: another program has the file, the disk is full."""
+        """Whatever cannot be read is set aside. Raises duckdb.Error where the file is not to blame: another
+        program has it, or the disk is full."""
         try:
             self._connection = self._opened()
         except duckdb.Error as error:
-            if not _is_damage(error):
+            if any(words in str(error).lower() for words in _NOT_OPENED):
                 raise
             self._set_aside(error)
             self._connection = self._opened()
@@ -275,10 +285,6 @@ class DuckWarehouse:
         for path in (self._path, self._path.with_name(self._path.name + ".wal")):
             if path.exists():
                 path.rename(path.with_name(f"{path.name}.unreadable-{time.time_ns()}"))
-
-
-def _is_damage(error: duckdb.Error) -> bool:
-    return any(word in str(error).lower() for word in _DAMAGE)
 
 
 def _has_schema(connection: duckdb.DuckDBPyConnection) -> bool:
