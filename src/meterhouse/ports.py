@@ -14,6 +14,7 @@ from typing import Protocol
 from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
 from meterhouse.model.event import Event, LogRecord, Receipt, Submission
 from meterhouse.model.key import ApiKey, IssuedKey
+from meterhouse.model.meter import Meter, MeterDetails, NewMeter
 from meterhouse.model.once import Once
 from meterhouse.model.operator import Failures, Operator, Session
 from meterhouse.model.page import AuditPage, AuditPlace, CustomerPage, CustomerQuestion
@@ -141,6 +142,30 @@ class Products(Protocol):
 
     async def page(self, scope_id: int, question: ProductQuestion) -> ProductPage:
         """Return products, the newest first."""
+        ...
+
+
+class Meters(Protocol):
+    """The meters of every scope. For writes and `once`, see `Customers`."""
+
+    async def create(self, caller: Caller, new: NewMeter, once: Once | None = None) -> Meter:
+        """Raises MeterNameTaken, ReferenceTaken."""
+        ...
+
+    async def get(self, scope_id: int, ref: str) -> Meter | None: ...
+
+    async def all(self, scope_id: int) -> Sequence[Meter]:
+        """Return the scope's meters by name, archived ones too."""
+        ...
+
+    async def change(
+        self, caller: Caller, ref: str, details: MeterDetails, once: Once | None = None
+    ) -> Meter:
+        """Raises MeterNotFound."""
+        ...
+
+    async def archive(self, caller: Caller, ref: str, once: Once | None = None) -> Meter:
+        """Put a meter away; it can still be asked. Again is a no-op. Raises MeterNotFound."""
         ...
 
 
@@ -273,6 +298,7 @@ class Catalog:
     keys: Keys
     customers: Customers
     products: Products
+    meters: Meters
     operators: Operators
     sessions: Sessions
     audit: Audit

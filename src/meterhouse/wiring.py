@@ -21,6 +21,7 @@ from meterhouse.model.tenant import Environment
 from meterhouse.ports import Catalog
 from meterhouse.query.events import EventQueries
 from meterhouse.query.export import pages
+from meterhouse.query.meters import MeterQueries
 from meterhouse.query.usage import UsageQueries
 from meterhouse.settings import Settings
 from meterhouse.stores.embedded import rebuild
@@ -75,9 +76,10 @@ async def open_service(settings: Settings, now: Callable[[], datetime] = now) ->
             await database.write(heartbeat)
             await warehouse.time_span(Filter(scope_id=0))
 
+        usage = UsageQueries(warehouse, now)
         app = build_app(
             Ingest(log, catalog.directory, now),
-            Queries(UsageQueries(warehouse, now), EventQueries(warehouse)),
+            Queries(usage, EventQueries(warehouse), MeterQueries(catalog.meters, usage)),
             catalog,
             ready=ready,
             now=now,

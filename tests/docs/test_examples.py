@@ -29,7 +29,10 @@ def curls(page: str) -> list[str]:
     return [example for example in examples if example.startswith("curl")]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/questions.md", "docs/api.md"])
+PAGES = ("README.md", "docs/quickstart.md", "docs/questions.md", "docs/api.md", "docs/metering.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_curl_examples_are_answered_with_success(environment: dict[str, str], page: str) -> None:
     for example in curls(page):
         here = example.replace("http://127.0.0.1:8080", environment["METERHOUSE_URL"])

@@ -16,9 +16,10 @@ from meterhouse.http.dashboard import DashboardRoutes
 from meterhouse.http.edge import ASGIApp, Edge
 from meterhouse.http.events import EventRoutes
 from meterhouse.http.keys import KeyRoutes
+from meterhouse.http.meters import MeterRoutes
 from meterhouse.http.products import ProductRoutes
 from meterhouse.http.provider import ProviderRoutes
-from meterhouse.http.query_parameters import EventsOperation, UsageOperation
+from meterhouse.http.query_parameters import EventsOperation, MeterOperation, UsageOperation
 from meterhouse.http.service import Ready, ServiceRoutes
 from meterhouse.http.session import SessionRoutes
 from meterhouse.http.sign_in import SignIn
@@ -27,6 +28,7 @@ from meterhouse.http.usage import QueryRoutes
 from meterhouse.ingest.accept import Ingest
 from meterhouse.ports import Catalog
 from meterhouse.query.events import EventQueries
+from meterhouse.query.meters import MeterQueries
 from meterhouse.query.usage import UsageQueries
 
 Routes = Sequence[HTTPRouteHandler]
@@ -37,6 +39,7 @@ class Queries(Struct, frozen=True):
 
     usage: UsageQueries
     events: EventQueries
+    meters: MeterQueries
 
 
 def build_app(
@@ -57,6 +60,7 @@ def build_app(
         return [
             *_contract_routes(catalog),
             *_query_routes(queries),
+            *_meter_routes(MeterRoutes(catalog.meters, queries.meters)),
             *_own_routes(catalog, now),
             *_session_routes(SessionRoutes(sign_in, authenticator)),
             *_service_routes(service),
@@ -112,6 +116,18 @@ def _query_routes(queries: Queries) -> Routes:
         get("/v1/usage", operation_id="getUsage", operation_class=UsageOperation)(routes.usage),
         get("/v1/events", operation_id="listEvents", operation_class=EventsOperation)(routes.page),
         get("/v1/events/{event_id:str}", operation_id="getEvent")(routes.event),
+    ]
+
+
+def _meter_routes(meters: MeterRoutes) -> Routes:
+    meter = "/v1/meters/{reference:str}"
+    return [
+        get("/v1/meters", operation_id="listMeters")(meters.all),
+        post("/v1/meters", operation_id="createMeter")(meters.create),
+        get(meter, operation_id="getMeter")(meters.get),
+        put(meter, operation_id="updateMeter")(meters.change),
+        post(f"{meter}/archive", operation_id="archiveMeter", status_code=200)(meters.archive),
+        get(f"{meter}/usage", operation_id="getMeterUsage", operation_class=MeterOperation)(meters.usage),
     ]
 
 

@@ -40,6 +40,7 @@ _REQUIRED: Final = {
     "BulkBody": ["events"],
     "NewCustomer": ["email"],
     "NewProduct": ["name"],
+    "NewMeter": ["name"],
 }
 _SESSION: Final = "/v1/session"
 _FINDS: Final = {"findCustomer", "publishEvent", "getMerchant"}  # 404 though no ref is in the path

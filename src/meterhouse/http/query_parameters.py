@@ -34,18 +34,22 @@ def _whole(name: str, description: str, default: int) -> Described:
     return Parameter(name, "query", schema=schema, description=description)
 
 
-_FILTERS: Final = (
+_SPAN: Final = (
     _text("from", f"Included. {_TIME}"),
     _text("to", f"Excluded. {_TIME}"),
     _text("timezone", "An IANA name for buckets and dates; UTC when absent."),
+)
+_NUMBERS: Final = _text(
+    "numbers", "string: numbers as strings, for readers that lose digits past 2^53.", ("number", "string")
+)
+_FILTERS: Final = (
+    *_SPAN,
     _texts("type", "Events of any of these types."),
     _texts("customerRef", "Events of any of these customers."),
     _texts("productRef", "Events of any of these products."),
     _texts("properties.<name>", "Events whose property has any of these values; only scalars match."),
     _text("kind", "usage when absent.", ("usage", "meter", "all")),
-    _text(
-        "numbers", "string: numbers as strings, for readers that lose digits past 2^53.", ("number", "string")
-    ),
+    _NUMBERS,
 )
 
 
@@ -61,6 +65,20 @@ class UsageOperation(Operation):
             _text("aggregate", "sum when absent. Percentiles are nearest-rank, exact.", Aggregate),
             _whole("top", "The largest groups are told apart, the rest is one.", 50),
             _text("format", "json when absent.", ("json", "csv")),
+        ]
+
+
+@dataclass
+class MeterOperation(Operation):
+    """`GET /v1/meters/{reference}/usage`."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [
+            *(self.parameters or ()),
+            *_SPAN,
+            _text("granularity", "Points of this length; day when absent.", Granularity),
+            _texts("customerRef", "Events of any of these customers; customerId is the same."),
+            _NUMBERS,
         ]
 
 

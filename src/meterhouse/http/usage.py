@@ -4,25 +4,21 @@ import csv
 import io
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from meterhouse.model.errors import ValidationFailed
+from meterhouse.http.query_string import AnyRequest, one_of, parameters_of, quotes
+from meterhouse.http.render import number
 from meterhouse.model.event import Event, Kind
 from meterhouse.model.question import Aggregate, Granularity
 from meterhouse.model.tenant import Caller
 from meterhouse.model.units import written
 from meterhouse.query.events import EventQueries
 from meterhouse.query.usage import Usage, UsageQueries
-
-AnyRequest = Request[Any, Any, Any]  # Any: the framework's user, auth and state, unused
-_MAX_PARAMETERS: Final = 1_000
 
 
 class EventAnswer(Struct, kw_only=True, rename="camel"):
@@ -87,9 +83,9 @@ class QueryRoutes:
         self, caller: NamedDependency[Caller], request: AnyRequest
     ) -> Response[UsageAnswer | bytes]:
         """Say how much was consumed: in all, by group, over time."""
-        parameters = _parameters(request)
-        quote = _quotes(parameters)
-        as_csv = _one_of(parameters, "format", "json", "csv") == "csv"
+        parameters = parameters_of(request)
+        quote = quotes(parameters)
+        as_csv = one_of(parameters, "format", "json", "csv") == "csv"
         usage = await self._usage.usage(caller.scope.id, parameters)
         if as_csv:
             return Response(_csv(usage), media_type="text/csv")
@@ -97,8 +93,8 @@ class QueryRoutes:
 
     async def page(self, caller: NamedDependency[Caller], request: AnyRequest) -> EventsAnswer:
         """List events, newest first."""
-        parameters = _parameters(request)
-        quote = _quotes(parameters)
+        parameters = parameters_of(request)
+        quote = quotes(parameters)
         page = await self._events.page(caller.scope.id, parameters)
         return EventsAnswer([_event_answer(event, quote) for event in page.events], page.next_cursor)
 
@@ -107,47 +103,12 @@ class QueryRoutes:
     ) -> EventAnswer:
         """Get an event."""
         event = await self._events.event(caller.scope.id, event_id)
-        return _event_answer(event, _quotes(_parameters(request)))
-
-
-def _parameters(request: AnyRequest) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    try:
-        pairs = parse_qsl(
-            request.scope["query_string"].decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=_MAX_PARAMETERS,
-        )
-    except ValueError:
-        raise ValidationFailed.of("", "The query string is not UTF-8, or has too many parameters") from None
-    for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def _one_of(parameters: dict[str, list[str]], name: str, default: str, other: str) -> str:
-    value = parameters.get(name, [default])[-1]
-    if value not in (default, other):
-        raise ValidationFailed.of(name, f"must be {default} or {other}")
-    return value
-
-
-def _quotes(parameters: dict[str, list[str]]) -> bool:
-    """Whether numbers go out as strings, for readers that lose digits past 2^53."""
-    return _one_of(parameters, "numbers", "number", "string") == "string"
-
-
-def _number(value: Decimal | None, quote: bool) -> Raw:  # noqa: FBT001 - private, and named at both ends
-    if value is None:
-        return Raw(b"null")
-    digits = written(value)
-    return Raw(f'"{digits}"' if quote else digits)
+        return _event_answer(event, quotes(parameters_of(request)))
 
 
 def _event_answer(event: Event, quote: bool) -> EventAnswer:  # noqa: FBT001
     fields = msgspec.structs.asdict(event)
-    return EventAnswer(**fields | {"units": _number(event.units, quote)})
+    return EventAnswer(**fields | {"units": number(event.units, quote)})
 
 
 def _usage_answer(usage: Usage, quote: bool) -> UsageAnswer:  # noqa: FBT001
@@ -158,14 +119,14 @@ def _usage_answer(usage: Usage, quote: bool) -> UsageAnswer:  # noqa: FBT001
         timezone=usage.timezone,
         aggregate=usage.aggregate,
         group_by=usage.group_by,
-        total=_number(usage.total, quote),
+        total=number(usage.total, quote),
         series=[
             SeriesAnswer(
                 series.group,
-                _number(series.total, quote),
+                number(series.total, quote),
                 UNSET
                 if series.points is UNSET
-                else [PointAnswer(point.start, _number(point.value, quote)) for point in series.points],
+                else [PointAnswer(point.start, number(point.value, quote)) for point in series.points],
             )
             for series in usage.series
         ],

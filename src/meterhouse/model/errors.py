@@ -11,6 +11,7 @@ MeterhouseError
 │   ├── NotFound                  404 not_found
 │   │   ├── CustomerNotFound      404 customer_not_found
 │   │   ├── ProductNotFound       404 product_not_found
+│   │   ├── MeterNotFound         404 meter_not_found
 │   │   ├── EventNotFound         404 event_not_found
 │   │   ├── KeyNotFound           404 key_not_found
 │   │   ├── ProviderNotFound      404 provider_not_found
@@ -22,6 +23,7 @@ MeterhouseError
 │   │   ├── ExternalRefTaken      409 external_ref_exists
 │   │   ├── ReferenceTaken        409 reference_exists
 │   │   ├── ProductNameTaken      409 product_name_exists
+│   │   ├── MeterNameTaken        409 meter_name_exists
 │   │   ├── ProviderNameTaken     409 provider_name_exists
 │   │   └── OperatorTaken         409 operator_exists
 │   ├── PayloadTooLarge           413 payload_too_large
@@ -141,6 +143,12 @@ class ProductNotFound(NotFound):
     code = "product_not_found"
 
 
+class MeterNotFound(NotFound):
+    """Meter not found"""
+
+    code = "meter_not_found"
+
+
 class EventNotFound(NotFound):
     """Event not found"""
 
@@ -207,6 +215,12 @@ class ProductNameTaken(Conflict):
     """A product with this name already exists."""
 
     code = "product_name_exists"
+
+
+class MeterNameTaken(Conflict):
+    """A meter with this name already exists; the name of an archived one stays taken."""
+
+    code = "meter_name_exists"
 
 
 class ProviderNameTaken(Conflict):

@@ -16,6 +16,7 @@ from meterhouse.stores.embedded import customers, keys, products, providers
 from meterhouse.stores.embedded.audit import SqliteAudit, SqliteTally
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.directory import SqliteDirectory, SqliteIdentities
+from meterhouse.stores.embedded.meters import SqliteMeters
 from meterhouse.stores.embedded.operators import SqliteOperators
 from meterhouse.stores.embedded.sessions import SqliteSessions
 
@@ -47,6 +48,7 @@ def open_catalog(database: Database, now: Callable[[], datetime]) -> Catalog:
         keys=keys.SqliteKeys(database, now),
         customers=customers.SqliteCustomers(database, directory, now),
         products=products.SqliteProducts(database, directory, now),
+        meters=SqliteMeters(database, now),
         operators=SqliteOperators(database, now),
         sessions=SqliteSessions(database, now),
         audit=SqliteAudit(database),

@@ -1,0 +1,166 @@
+"""Meters: named ways to count events. And the decisions about them, without I/O."""
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from meterhouse.model import text
+from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.ref import Prefix, is_ref
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)
+_MAX_UNIT: Final = 50
+_MAX_TYPE: Final = 128
+_MAX_TYPES: Final = 100
+_MAX_PROPERTIES: Final = 10
+_MAX_PROPERTY: Final = 64
+_MAX_VALUES: Final = 100
+_MAX_VALUE: Final = 256
+
+
+class Aggregation(StrEnum):
+    """How the units of many events become one number (contract §4.5, and two more).
+
+    count: each event is 1. unique: how many customers there were. latest: the units of the newest event.
+    """
+
+    COUNT = "count"
+    SUM = "sum"
+    MAX = "max"
+    MIN = "min"
+    AVG = "avg"
+    UNIQUE = "unique"
+    LATEST = "latest"
+
+
+class MeterStatus(StrEnum):
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+
+
+class Meter(Struct, frozen=True, kw_only=True):
+    """name: its own in the scope, for ever. Times: microseconds since 1970.
+
+    event_types: JSON text of a list; it counts events of any of them, of an empty one every event.
+    properties: canonical JSON text of `{name: [text…]}`; an event must have one of the texts of each name.
+    """
+
+    ref: str
+    name: str
+    display_name: str
+    description: str = ""
+    aggregation: Aggregation = Aggregation.COUNT
+    unit: str = ""
+    event_types: str = "[]"
+    properties: str = "{}"
+    status: MeterStatus = MeterStatus.ACTIVE
+    created_at: int
+    updated_at: int
+
+
+class MeterDetails(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What may change of a meter: how it is shown, never what it counts. Left out or null: not said."""
+
+    display_name: str | None = None
+    description: str | None = None
+    unit: str | None = None
+
+
+class NewMeter(MeterDetails, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """reference: the meter's own ref (`mtr_…`); left out, one is minted. displayName: left out, the name."""
+
+    reference: str | None = None
+    name: str | None = None
+    aggregation: Aggregation = Aggregation.COUNT
+    event_types: Sequence[str] | None = None
+    properties: dict[str, Sequence[str]] | None = None
+
+
+def check_new(new: NewMeter) -> None:
+    """Raises ValidationFailed, naming every fault."""
+    errors = _faults(new)
+    if new.name is None:
+        errors.insert(0, FieldError("name", "is required"))
+    elif not _NAME.fullmatch(new.name):
+        errors.insert(0, FieldError("name", "must have 1 to 100 of A-Z a-z 0-9 _ . : -"))
+    if new.reference is not None and not is_ref(new.reference, Prefix.METER):
+        errors.append(FieldError("reference", "must be mtr_ and 1 to 16 of A-Z a-z 0-9 _ -"))
+    errors += _type_faults(new.event_types or ())
+    errors += _property_faults(new.properties or {})
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def check_details(details: MeterDetails) -> None:
+    """Raises ValidationFailed, naming every fault."""
+    if errors := _faults(details):
+        raise ValidationFailed(errors)
+
+
+def created(new: NewMeter, ref: str, now_us: int) -> Meter:
+    name = new.name or ""
+    return Meter(
+        ref=ref,
+        name=name,
+        display_name=new.display_name or name,
+        description=new.description or "",
+        aggregation=new.aggregation,
+        unit=new.unit or "",
+        event_types=text.canonical(sorted(set(new.event_types or ()))),
+        properties=text.canonical({name: sorted(set(of)) for name, of in (new.properties or {}).items()}),
+        created_at=now_us,
+        updated_at=now_us,
+    )
+
+
+def changed(meter: Meter, details: MeterDetails, now_us: int) -> Meter:
+    """Return the meter with what `details` says; what it does not say stays."""
+    said = {
+        name: value
+        for name in ("display_name", "description", "unit")
+        if (value := getattr(details, name)) is not None
+    }
+    if said.get("display_name") == "":
+        said["display_name"] = meter.name
+    return msgspec.structs.replace(meter, **said, updated_at=now_us)
+
+
+def archived(meter: Meter, now_us: int) -> Meter:
+    return msgspec.structs.replace(meter, status=MeterStatus.ARCHIVED, updated_at=now_us)
+
+
+def _faults(details: MeterDetails) -> list[FieldError]:
+    d = details
+    sentences = {
+        "displayName": d.display_name is not None and text.name_fault(d.display_name),
+        "description": d.description is not None and text.description_fault(d.description),
+        "unit": d.unit is not None and text.length_fault(d.unit, _MAX_UNIT),
+    }
+    return [FieldError(path, sentence) for path, sentence in sentences.items() if sentence]
+
+
+def _type_faults(types: Sequence[str]) -> list[FieldError]:
+    if len(types) > _MAX_TYPES:
+        return [FieldError("eventTypes", f"must have at most {_MAX_TYPES}")]
+    return [
+        FieldError(f"eventTypes.{i}", f"must have 1 to {_MAX_TYPE} characters")
+        for i, each in enumerate(types)
+        if not 0 < len(each) <= _MAX_TYPE
+    ]
+
+
+def _property_faults(properties: dict[str, Sequence[str]]) -> list[FieldError]:
+    errors = []
+    if len(properties) > _MAX_PROPERTIES:
+        errors.append(FieldError("properties", f"must have at most {_MAX_PROPERTIES} names"))
+    for name, values in properties.items():
+        if not 0 < len(name) <= _MAX_PROPERTY:
+            errors.append(FieldError("properties", f"names must have 1 to {_MAX_PROPERTY} characters"))
+        elif not 0 < len(values) <= _MAX_VALUES or any(len(value) > _MAX_VALUE for value in values):
+            sentence = f"must have 1 to {_MAX_VALUES} texts of at most {_MAX_VALUE} characters"
+            errors.append(FieldError(f"properties.{name}", sentence))
+    return errors
