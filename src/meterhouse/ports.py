@@ -14,6 +14,7 @@ from typing import Protocol
 from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
 from meterhouse.model.event import Event, LogRecord, Receipt, Submission
 from meterhouse.model.key import ApiKey, IssuedKey
+from meterhouse.model.merchant import Merchant
 from meterhouse.model.meter import Meter, MeterDetails, NewMeter
 from meterhouse.model.once import Once
 from meterhouse.model.operator import Failures, Operator, Session
@@ -21,7 +22,7 @@ from meterhouse.model.page import AuditPage, AuditPlace, CustomerPage, CustomerQ
 from meterhouse.model.product import NewProduct, Product, ProductDetails, ProductPage, ProductQuestion
 from meterhouse.model.question import EventOrder, Filter, PageMark, UsageQuestion, UsageRow
 from meterhouse.model.tally import KeptRejection, TallyHour
-from meterhouse.model.tenant import Caller, Environment, Merchant, Provider, Scope
+from meterhouse.model.tenant import Caller, Environment, Provider, Scope
 
 
 class EventLog(Protocol):

@@ -20,9 +20,10 @@ from meterhouse.model.errors import (
     ProviderNotFound,
 )
 from meterhouse.model.key import digest
+from meterhouse.model.merchant import Merchant
 from meterhouse.model.page import CustomerQuestion
 from meterhouse.model.product import NewProduct, ProductDetails, ProductQuestion
-from meterhouse.model.tenant import Caller, Environment, Merchant
+from meterhouse.model.tenant import Caller, Environment
 from meterhouse.ports import Catalog
 from tests.contract.catalogs import ADA, EmbeddedCatalog, OpenedCatalog, actions, emails, once
 

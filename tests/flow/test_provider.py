@@ -1,6 +1,7 @@
 """What a provider's clients may know of it, and the audit."""
 
-from meterhouse.model.tenant import Caller, Environment, Merchant
+from meterhouse.model.merchant import Merchant
+from meterhouse.model.tenant import Caller, Environment
 from meterhouse.query.cursors import write_cursor
 from meterhouse.wiring import Service
 from tests.conftest import Client

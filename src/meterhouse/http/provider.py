@@ -9,8 +9,9 @@ from msgspec import Raw, Struct
 
 from meterhouse.model.audit import Action
 from meterhouse.model.event import from_microseconds
+from meterhouse.model.merchant import Merchant
 from meterhouse.model.page import AuditPlace
-from meterhouse.model.tenant import Caller, Merchant
+from meterhouse.model.tenant import Caller
 from meterhouse.ports import Audit, Providers
 from meterhouse.query.cursors import read_cursor, write_cursor
 

@@ -27,26 +27,6 @@ class Caller(Struct, frozen=True):
     actor: str
 
 
-class Merchant(Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True):
-    """How a provider shows itself to its customers (contract §3.8). Left out: not set."""
-
-    display_name: str
-    legal_name: str
-    support_email: str | None = None
-    support_url: str | None = None
-    terms_url: str | None = None
-    privacy_url: str | None = None
-    country: str | None = None
-    company_number: str | None = None
-    tax_id: str | None = None
-    vat_number: str | None = None
-    default_currency: str | None = None
-    supported_topup_currencies: tuple[str, ...] | None = None
-    statement_descriptor: str | None = None
-    logo_url: str | None = None
-    icon_url: str | None = None
-
-
 class Provider(Struct, frozen=True, kw_only=True):
     """A tenant. Its name is unique and is what operators call it on the command line."""
 

@@ -9,8 +9,9 @@ import msgspec
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.errors import ProviderNameTaken, ProviderNotFound
 from meterhouse.model.event import to_microseconds
+from meterhouse.model.merchant import Merchant
 from meterhouse.model.ref import Prefix
-from meterhouse.model.tenant import Caller, Environment, Merchant, Provider, Scope
+from meterhouse.model.tenant import Caller, Environment, Provider, Scope
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.writes import free_ref, note
 
