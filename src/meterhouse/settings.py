@@ -22,6 +22,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     host: Annotated[str, _unit("address", "Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, _unit("port", "Port to listen on; 0 takes a free one.", ge=0, le=65535)] = 8080
+    public_url: Annotated[
+        str,
+        _unit("URL", "Where a proxy in front lets browsers in, for printed links; empty: host and port."),
+        Meta(pattern="^(https?://.*[^/])?$"),
+    ] = ""
     log_json: Annotated[bool, _unit("true or false", "Log lines are JSON instead of text.")] = False
     max_waiting_events: Annotated[
         int,
@@ -74,5 +79,5 @@ def describe() -> Iterator[Described]:
     for field in msgspec.structs.fields(Settings):
         meta: Meta = get_args(hints[field.name])[1]
         default = field.default
-        text = str(default).lower() if isinstance(default, bool) else str(default)
+        text = str(default).lower() if isinstance(default, bool) else str(default) or "empty"
         yield Described(field.name, text, (meta.extra or {})["unit"], meta.description or "")

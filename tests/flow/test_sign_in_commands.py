@@ -24,6 +24,15 @@ def run(tmp_path: Path) -> Run:
     return invoke
 
 
+def test_behind_a_proxy_the_link_is_the_proxys(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERHOUSE_PUBLIC_URL", "https://meter.example.com/ops")
+    assert run("login").stdout.startswith("https://meter.example.com/ops/#sign-in=")
+    monkeypatch.setenv("METERHOUSE_PUBLIC_URL", "meter.example.com")
+    refused = run("login")
+    assert refused.exit_code == 1
+    assert "public_url" in refused.stderr
+
+
 def test_login_prints_a_link_alone(run: Run, tmp_path: Path) -> None:
     first, second = run("login"), run("login")
     assert first.stdout.startswith("http://127.0.0.1:8080/#sign-in=")

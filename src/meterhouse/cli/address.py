@@ -22,6 +22,8 @@ def note_url(data: Path, url: str) -> None:
 
 def noted_url(settings: Settings) -> str:
     """Return where the data directory's last server answered; before the first one, where it would."""
+    if settings.public_url:
+        return settings.public_url
     try:
         return (Path(settings.data) / _FILE).read_text(encoding="ascii").strip()
     except FileNotFoundError:

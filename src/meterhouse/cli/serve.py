@@ -57,7 +57,8 @@ async def _serve(settings: Settings) -> None:
         )
         listener = _listen(settings)
         host, port = listener.getsockname()[:2]
-        server = _Server(config, lambda: _greet(settings, service, url_of(host, port)))
+        url = settings.public_url or url_of(host, port)
+        server = _Server(config, lambda: _greet(settings, service, url))
         with _collector_spared():
             await server.serve(sockets=[listener])
 
