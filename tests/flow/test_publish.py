@@ -334,6 +334,9 @@ async def test_every_part_of_a_compressed_body_is_read_and_a_cut_one_is_refused(
         assert ok(await client.post(BULK, content=both, headers=headers))["stored"] == 2
         cut = await client.post(BULK, content=both[:-3], headers=headers)
         assert "ends too early" in error(cut, 400, "validation_failed")["errors"][0]["message"]
+        crumbs = compress(b"") * 1_001
+        refused = await client.post(BULK, content=crumbs, headers=headers)
+        assert "parts" in error(refused, 400, "validation_failed")["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "1e-99999999999999999999"])

@@ -2,7 +2,8 @@
 
 import asyncio
 import zlib
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 import zstandard
 
@@ -12,7 +13,8 @@ from meterhouse.model.errors import PayloadTooLarge, UnsupportedMediaType, Valid
 SINGLE_BYTES: Final = 256 * 1024
 BULK_BYTES: Final = 10 * 1024 * 1024
 _INLINE_BYTES: Final = 64 * 1024  # a larger body is decompressed in a thread
-_PIECE_BYTES: Final = 256  # which may be 8 MB decompressed: zstd's objects cannot be given a limit
+_PIECE_BYTES: Final = 256  # may become 8 MB of zstd, whose objects cannot be given a limit
+_MAX_PARTS: Final = 1_000
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 JSON: Final = b"application/json"
@@ -41,7 +43,7 @@ async def read(request: Request, limit_bytes: int) -> bytes:
     encoding other than gzip or zstd; ValidationFailed where it does not decompress.
     """
     encoding = request.headers.get(b"content-encoding")
-    if encoding is not None and (encoding := encoding.strip().lower()) not in (b"identity", b"gzip", b"zstd"):
+    if encoding is not None and (encoding := encoding.strip().lower()) not in (b"identity", *_BEGIN):
         raise UnsupportedMediaType(
             f"Content-Encoding must be gzip or zstd or absent, not {encoding.decode('latin-1')}."
         )
@@ -51,10 +53,9 @@ async def read(request: Request, limit_bytes: int) -> bytes:
     body = await _whole(request.receive, limit_bytes)
     if encoding is None or encoding == b"identity":
         return body
-    inflate = _gunzip if encoding == b"gzip" else _unzstd
     if len(body) <= _INLINE_BYTES:
-        return inflate(body, limit_bytes)
-    return await asyncio.to_thread(inflate, body, limit_bytes)
+        return _inflate(body, limit_bytes, _BEGIN[encoding])
+    return await asyncio.to_thread(_inflate, body, limit_bytes, _BEGIN[encoding])
 
 
 async def _whole(receive: Receive, limit_bytes: int) -> bytes:
@@ -79,42 +80,49 @@ async def _whole(receive: Receive, limit_bytes: int) -> bytes:
         message = await receive()
 
 
-def _gunzip(body: bytes, limit_bytes: int) -> bytes:
-    """Decompress every member: what `cat a.gz b.gz` makes is one body (RFC 1952 §2.2)."""
-    plain = b""
-    while body:
-        member = zlib.decompressobj(_GZIP)
-        try:
-            plain += member.decompress(body, limit_bytes + 1 - len(plain))
-        except zlib.error as error:
-            raise ValidationFailed.of("", f"The body is not gzip: {error}") from None
-        if len(plain) > limit_bytes:
-            raise _too_large(limit_bytes)
-        if not member.eof:
-            raise ValidationFailed.of("", "The gzip body ends too early")
-        body = member.unused_data
-    return plain
+class _Part(Protocol):
+    """A gzip member or a zstd frame that is being decompressed."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def _unzstd(body: bytes, limit_bytes: int) -> bytes:
-    """Decompress every frame (RFC 8878 §3.1)."""
+def _inflate(body: bytes, limit_bytes: int, begin: Callable[[], _Part]) -> bytes:
+    """Decompress every part: what `cat a.gz b.gz` makes is one body (RFC 1952 §2.2, RFC 8878 §3.1).
+
+    Piece by piece, so that what one piece becomes is bounded too.
+    """
     plain = bytearray()
-    at = 0
+    at = parts = 0
     while at < len(body):
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        while not frame.eof:
+        part = begin()
+        parts += 1
+        if parts > _MAX_PARTS:
+            raise ValidationFailed.of("", f"The compressed body has more than {_MAX_PARTS} parts")
+        while not part.eof:
             piece = body[at : at + _PIECE_BYTES]
             if not piece:
-                raise ValidationFailed.of("", "The zstd body ends too early")
+                raise ValidationFailed.of("", "The compressed body ends too early")
             at += len(piece)
             try:
-                plain += frame.decompress(piece)
-            except zstandard.ZstdError as error:
-                raise ValidationFailed.of("", f"The body is not zstd: {error}") from None
+                plain += part.decompress(piece)
+            except (zlib.error, zstandard.ZstdError) as error:
+                raise ValidationFailed.of("", f"The body does not decompress: {error}") from None
             if len(plain) > limit_bytes:
                 raise _too_large(limit_bytes)
-        at -= len(frame.unused_data)
+        at -= len(part.unused_data)
     return bytes(plain)
+
+
+_BEGIN: Final[Mapping[bytes, Callable[[], _Part]]] = {
+    b"gzip": lambda: zlib.decompressobj(_GZIP),
+    b"zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
 
 
 def _too_large(limit_bytes: int) -> PayloadTooLarge:
