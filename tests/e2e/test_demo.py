@@ -58,7 +58,8 @@ def test_the_same_history_again_counts_once(server: Server) -> None:
     assert again["stored"] < first["stored"] / 4, "but for what happened between the two starts"
 
 
-def test_it_goes_on_live_and_is_stopped_politely(server: Server) -> None:
+@pytest.mark.parametrize("ask", [signal.SIGINT, signal.SIGTERM])
+def test_it_goes_on_live_and_is_stopped_politely(server: Server, ask: signal.Signals) -> None:
     key = server.key()
     process = subprocess.Popen(
         [*COMMAND, "demo", "--customers", "5", "--rate", "200", "--seed", "9"],
@@ -73,7 +74,7 @@ def test_it_goes_on_live_and_is_stopped_politely(server: Server) -> None:
         )
         (newest,) = client.get("/v1/events", params={"order": "received", "limit": "1"}).json()["events"]
         assert newest["idempotencyKey"].startswith("demo-")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ask)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert b"Traceback" not in err

@@ -1,5 +1,6 @@
 """`meterhouse demo`: the traffic of an AI company that does not exist, sent to a server that does."""
 
+import signal
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -56,6 +57,7 @@ def demo(  # noqa: PLR0913, PLR0917 - the options of the command
         start_us = to_microseconds(now - timedelta(days=backfill_days))
         clock = Clock(lambda: time.time_ns() // 1000, time.sleep)
         sendings = islice(traffic.since(start_us), events)
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
         try:
             with _shown(board, console):
                 for batch in batches(sendings, start_us, speed, clock):
@@ -63,6 +65,7 @@ def demo(  # noqa: PLR0913, PLR0917 - the options of the command
         except KeyboardInterrupt:
             pass
         finally:
+            signal.signal(signal.SIGTERM, before)
             typer.echo(board.line())
 
 
