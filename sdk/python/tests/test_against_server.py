@@ -20,6 +20,8 @@ from meterhouse_sdk import (
     ExternalRefTaken,
     IdempotencyConflict,
     Meterhouse,
+    MeterNameTaken,
+    MeterNotFound,
     NewEvent,
     NotDelivered,
     ProductNameTaken,
@@ -229,6 +231,34 @@ def test_products_are_made_found_changed_cloned_and_deleted(client: Meterhouse) 
     assert client.delete_product(clone.reference).action == "deleted"
     with pytest.raises(ProductNotFound):
         client.delete_product(clone.reference)
+
+
+def test_meters_are_made_asked_changed_and_archived(client: Meterhouse) -> None:
+    meter = client.create_meter(
+        name="sdk:pages", aggregation="sum", event_types=["usage.meter_page"], properties={"region": ["eu"]}
+    )
+    assert client.get_meter(meter.reference) == meter
+    with pytest.raises(MeterNameTaken):
+        client.create_meter(name="sdk:pages")
+    for region, units in (("eu", Decimal("0.1")), ("eu", Decimal("0.2")), ("us", Decimal(7))):
+        client.create_event(
+            type="usage.meter_page",
+            customer_ref=CUSTOMER,
+            units=units,
+            timestamp=datetime(2026, 11, 1, 12, tzinfo=UTC),
+            properties={"region": region},
+        )
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    until(lambda: client.meter_usage(meter.reference).total == Decimal("0.3"), "the meter has counted")
+    counted = client.meter_usage(
+        meter.reference, from_=start, to=start + timedelta(days=2), customer_ref=CUSTOMER
+    )
+    assert [point.value for point in counted.data] == [Decimal("0.3"), 0]
+    assert client.update_meter(meter.reference, unit="pages").unit == "pages"
+    assert client.archive_meter(meter.reference).status == "archived"
+    assert meter.reference in {each.reference for each in client.list_meters(status="archived")}
+    with pytest.raises(MeterNotFound):
+        client.get_meter("mtr_NONE")
 
 
 def test_the_provider_shows_itself(client: Meterhouse) -> None:

@@ -103,6 +103,45 @@ class Usage(Struct, frozen=True, kw_only=True, rename="camel"):
     group_by: tuple[str, ...] = ()
 
 
+class Meter(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A question with a name. `event_types`: empty for every type. `status`: active or archived."""
+
+    reference: str
+    name: str
+    display_name: str
+    aggregation: str
+    status: str
+    description: str = ""
+    unit: str = ""
+    event_types: tuple[str, ...] = ()
+    properties: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
+    created_at: str = ""
+    updated_at: str = ""
+
+
+class Meters(Struct, frozen=True):
+    """What `/v1/meters` answers."""
+
+    meters: tuple[Meter, ...]
+
+
+class MeterPoint(Struct, frozen=True):
+    """One bucket of time. `value` is None where an average, a least or the like has nothing to go by."""
+
+    timestamp: datetime
+    value: Decimal | None
+
+
+class MeterUsage(Struct, frozen=True, kw_only=True):
+    """What a meter counted. `total` is aggregated as the meter does, over the whole time."""
+
+    meter: Meter
+    granularity: str
+    timezone: str
+    data: tuple[MeterPoint, ...]
+    total: Decimal | None
+
+
 class Purchase(Struct, frozen=True, kw_only=True, rename="camel"):
     """What a customer has bought. `amount` is in minor units (cents) of US dollars."""
 

@@ -1,6 +1,6 @@
 """The two ways to drive the protocol, blocking and async. Nothing is decided here.
 
-Every method is an operation of `_publish`, `_customers`, `_products` or `_questions`, where its
+Every method is an operation of `_publish`, `_customers`, `_products`, `_meters` or `_questions`, where its
 parameters and promises stand.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, Self, TypeVar
 
 import httpx
 
-from meterhouse_sdk import _customers, _products, _publish, _questions
+from meterhouse_sdk import _customers, _meters, _products, _publish, _questions
 from meterhouse_sdk._methods import async_iterating, awaiting, blocking, iterating
 from meterhouse_sdk._protocol import Lost, Operation, Reply, Request, RetryPolicy, Wait, carried_out
 from meterhouse_sdk._settings import Settings
@@ -67,6 +67,12 @@ class Meterhouse:
     update_product = blocking(_products.update_product)
     delete_product = blocking(_products.delete_product)
     clone_product = blocking(_products.clone_product)
+    create_meter = blocking(_meters.create_meter)
+    list_meters = blocking(_meters.list_meters)
+    get_meter = blocking(_meters.get_meter)
+    update_meter = blocking(_meters.update_meter)
+    archive_meter = blocking(_meters.archive_meter)
+    meter_usage = blocking(_meters.meter_usage)
     merchant = blocking(_products.merchant)
     platform_config = blocking(_products.platform_config)
     usage = blocking(_questions.usage)
@@ -168,6 +174,12 @@ class AsyncMeterhouse:
     update_product = awaiting(_products.update_product)
     delete_product = awaiting(_products.delete_product)
     clone_product = awaiting(_products.clone_product)
+    create_meter = awaiting(_meters.create_meter)
+    list_meters = awaiting(_meters.list_meters)
+    get_meter = awaiting(_meters.get_meter)
+    update_meter = awaiting(_meters.update_meter)
+    archive_meter = awaiting(_meters.archive_meter)
+    meter_usage = awaiting(_meters.meter_usage)
     merchant = awaiting(_products.merchant)
     platform_config = awaiting(_products.platform_config)
     usage = awaiting(_questions.usage)

@@ -10,13 +10,15 @@ MeterhouseError
 │   ├── NotFound                404 not_found
 │   │   ├── CustomerNotFound    404 customer_not_found
 │   │   ├── ProductNotFound     404 product_not_found
+│   │   ├── MeterNotFound       404 meter_not_found
 │   │   └── EventNotFound       404 event_not_found
 │   ├── Conflict                409 conflict
 │   │   ├── IdempotencyConflict 409 idempotency_conflict
 │   │   ├── EmailTaken          409 email_exists
 │   │   ├── ExternalRefTaken    409 external_ref_exists
 │   │   ├── ReferenceTaken      409 reference_exists
-│   │   └── ProductNameTaken    409 product_name_exists
+│   │   ├── ProductNameTaken    409 product_name_exists
+│   │   └── MeterNameTaken      409 meter_name_exists
 │   ├── PayloadTooLarge         413 payload_too_large
 │   └── UnsupportedMediaType    415 unsupported_media_type
 ├── Unavailable                 the same request may succeed later; with its key it counts once
@@ -146,6 +148,12 @@ class ProductNotFound(NotFound):
     code = "product_not_found"
 
 
+class MeterNotFound(NotFound):
+    """There is no such meter in this provider and environment."""
+
+    code = "meter_not_found"
+
+
 class EventNotFound(NotFound):
     """There is no such event in this provider and environment."""
 
@@ -186,6 +194,12 @@ class ProductNameTaken(Conflict):
     """Another product has this name."""
 
     code = "product_name_exists"
+
+
+class MeterNameTaken(Conflict):
+    """Another meter has this name, or had it before it was archived."""
+
+    code = "meter_name_exists"
 
 
 class PayloadTooLarge(Refused):

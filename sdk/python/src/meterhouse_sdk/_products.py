@@ -35,7 +35,7 @@ def create_product(  # noqa: PLR0913 - the fields of a product
         "POST",
         _PRODUCTS,
         repeatable=True,
-        body=_body(
+        body=encoded(
             name=name,
             reference=reference,
             description=description,
@@ -87,7 +87,7 @@ def update_product(  # noqa: PLR0913 - the fields of a product
         "PUT",
         _path(product_ref),
         repeatable=True,
-        body=_body(
+        body=encoded(
             name=name,
             description=description,
             productType=product_type,
@@ -120,7 +120,7 @@ def clone_product(
         "POST",
         f"{_path(product_ref)}/clone",
         repeatable=True,
-        body=_body(name=name),
+        body=encoded(name=name),
         idempotency_key=idempotency_key or new_key(),
     )
     return read(reply, Product)
@@ -142,5 +142,6 @@ def _path(product_ref: str) -> str:
     return f"{_PRODUCTS}/{quote(product_ref, safe='')}"
 
 
-def _body(**fields: object) -> bytes:
+def encoded(**fields: object) -> bytes:
+    """Return the fields that are not None as a JSON body."""
     return _encode({name: value for name, value in fields.items() if value is not None})

@@ -51,7 +51,7 @@ def usage(  # noqa: PLR0913 - the parts of a question
     Raises ValueError for a naive time.
     """
     params = _filters(from_, to, type, customer_ref, product_ref, properties, kind)
-    params += [("groupBy", _WIRE.get(name, name)) for name in _several(group_by)]
+    params += [("groupBy", _WIRE.get(name, name)) for name in several(group_by)]
     params += [
         (name, str(value))
         for name, value in (("granularity", granularity), ("timezone", timezone), ("top", top))
@@ -111,13 +111,13 @@ def _filters(  # noqa: PLR0913, PLR0917 - the parts that both questions share
     kind: Kind,
 ) -> list[tuple[str, str]]:
     params = [
-        (name.rstrip("_"), _time(name, time))
+        (name.rstrip("_"), written_time(name, time))
         for name, time in (("from_", from_), ("to", to))
         if time is not None
     ]
-    params += [("type", each) for each in _several(type_)]
-    params += [("customerRef", each) for each in _several(customer_ref)]
-    params += [("productRef", each) for each in _several(product_ref)]
+    params += [("type", each) for each in several(type_)]
+    params += [("customerRef", each) for each in several(customer_ref)]
+    params += [("productRef", each) for each in several(product_ref)]
     for name, wanted in (properties or {}).items():
         values = wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else (wanted,)
         params += [(f"properties.{name}", _scalar(value)) for value in values]
@@ -126,7 +126,7 @@ def _filters(  # noqa: PLR0913, PLR0917 - the parts that both questions share
     return params
 
 
-def _several(values: OneOrMore) -> Iterable[str]:
+def several(values: OneOrMore) -> Iterable[str]:
     return (values,) if isinstance(values, str) else values
 
 
@@ -137,7 +137,8 @@ def _scalar(value: Scalar) -> str:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
-def _time(name: str, time: datetime) -> str:
+def written_time(name: str, time: datetime) -> str:
+    """Raises ValueError, naming the argument, for a naive time."""
     if time.utcoffset() is None:
         raise ValueError(
             f"{name} must be aware, e.g. datetime.now(UTC); a naive time could be any of 26 hours"

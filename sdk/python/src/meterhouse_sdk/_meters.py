@@ -1,0 +1,126 @@
+"""Meters: questions with a name. Writes carry an idempotency key made once for the call."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
+from urllib.parse import quote
+
+from meterhouse_sdk._answers import Meter, Meters, MeterUsage, read
+from meterhouse_sdk._products import encoded
+from meterhouse_sdk._protocol import Operation, Request
+from meterhouse_sdk._publish import new_key
+from meterhouse_sdk._questions import Granularity, OneOrMore, several, written_time
+
+Aggregation = Literal["count", "sum", "max", "min", "avg", "unique", "latest"]
+_METERS: Final = "/v1/meters"
+
+
+def create_meter(  # noqa: PLR0913 - the fields of a meter
+    *,
+    name: str,
+    aggregation: Aggregation = "count",
+    event_types: Sequence[str] = (),
+    properties: Mapping[str, Sequence[str]] | None = None,
+    display_name: str | None = None,
+    description: str | None = None,
+    unit: str | None = None,
+    reference: str | None = None,
+    idempotency_key: str | None = None,
+) -> Operation[Meter]:
+    """Create a meter over usage events, those of before it too. What it counts never changes.
+
+    name: 1 to 100 of A-Z a-z 0-9 _ . : -, its own for ever, also once the meter is archived.
+    event_types: empty counts every type. properties: only events that have one of the texts of each name.
+    reference: your own ref (`mtr_` and 1 to 16 of A-Z a-z 0-9 _ -); None: the server mints one.
+
+    Raises ValidationFailed, MeterNameTaken, ReferenceTaken: nothing was written.
+    """
+    reply = yield Request(
+        "POST",
+        _METERS,
+        repeatable=True,
+        body=encoded(
+            name=name,
+            aggregation=aggregation,
+            eventTypes=event_types,
+            properties=properties,
+            displayName=display_name,
+            description=description,
+            unit=unit,
+            reference=reference,
+        ),
+        idempotency_key=idempotency_key or new_key(),
+    )
+    return read(reply, Meter)
+
+
+def list_meters(*, status: Literal["active", "archived"] | None = None) -> Operation[Sequence[Meter]]:
+    """Return the meters by name; without a status, archived ones too."""
+    params = () if status is None else (("status", status),)
+    reply = yield Request("GET", _METERS, repeatable=True, params=params)
+    return read(reply, Meters).meters
+
+
+def get_meter(meter_ref: str) -> Operation[Meter]:
+    """Return a meter. Raises MeterNotFound."""
+    reply = yield Request("GET", _path(meter_ref), repeatable=True)
+    return read(reply, Meter)
+
+
+def update_meter(
+    meter_ref: str,
+    *,
+    display_name: str | None = None,
+    description: str | None = None,
+    unit: str | None = None,
+) -> Operation[Meter]:
+    """Change how a meter is shown. Raises MeterNotFound, ValidationFailed: nothing was changed."""
+    reply = yield Request(
+        "PUT",
+        _path(meter_ref),
+        repeatable=True,
+        body=encoded(displayName=display_name, description=description, unit=unit),
+        idempotency_key=new_key(),
+    )
+    return read(reply, Meter)
+
+
+def archive_meter(meter_ref: str) -> Operation[Meter]:
+    """Put a meter away; its history still answers. Again is a no-op. Raises MeterNotFound."""
+    reply = yield Request("POST", f"{_path(meter_ref)}/archive", repeatable=True, idempotency_key=new_key())
+    return read(reply, Meter)
+
+
+def meter_usage(
+    meter_ref: str,
+    *,
+    from_: datetime | None = None,
+    to: datetime | None = None,
+    granularity: Granularity = "day",
+    timezone: str | None = None,
+    customer_ref: OneOrMore = (),
+) -> Operation[MeterUsage]:
+    """Return what a meter counted, in total and for each bucket of time; every bucket is there.
+
+    from_ is included, to is not, both aware; None is all of history. customer_ref: only these.
+
+    Raises MeterNotFound, ValidationFailed, QueryTooLarge. Raises ValueError for a naive time.
+    """
+    params = [
+        (name.rstrip("_"), written_time(name, time))
+        for name, time in (("from_", from_), ("to", to))
+        if time is not None
+    ]
+    params += [("customerRef", each) for each in several(customer_ref)]
+    params += [] if timezone is None else [("timezone", timezone)]
+    reply = yield Request(
+        "GET",
+        f"{_path(meter_ref)}/usage",
+        repeatable=True,
+        params=(*params, ("granularity", granularity)),
+    )
+    return read(reply, MeterUsage)
+
+
+def _path(meter_ref: str) -> str:
+    return f"{_METERS}/{quote(meter_ref, safe='')}"
