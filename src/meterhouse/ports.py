@@ -1,7 +1,8 @@
 """The sockets of Meterhouse: small Protocols whose docstrings are promises.
 
     EventLog    the durable, ordered record of every accepted event: the source of truth
-    Catalog     providers, keys, operators, customers, products, with an audit of every write
+    Ledger      running totals, balances and holds: exact and current, a fold over the log
+    Catalog     providers, keys, customers, products, plans, purchases…, with an audit of every write
     Warehouse   events laid out for questions; can be rebuilt from the log
 
 Each has an embedded adapter in `meterhouse.stores.embedded`; every adapter passes tests/contract.
@@ -11,15 +12,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
 from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
 from meterhouse.model.event import Event, LogRecord, Receipt, Submission
+from meterhouse.model.hold import Hold
+from meterhouse.model.hosted import Hosted, NewHosted
 from meterhouse.model.key import ApiKey, IssuedKey
+from meterhouse.model.ledger import Account, Outcomes, Recording
 from meterhouse.model.merchant import Merchant
 from meterhouse.model.meter import Meter, MeterDetails, NewMeter
 from meterhouse.model.once import Once
 from meterhouse.model.operator import Failures, Operator, Session
 from meterhouse.model.page import AuditPage, AuditPlace, CustomerPage, CustomerQuestion
 from meterhouse.model.product import NewProduct, Product, ProductDetails, ProductPage, ProductQuestion
+from meterhouse.model.purchase import Activation, Purchase, PurchaseQuestion, Sale
 from meterhouse.model.question import EventOrder, Filter, PageMark, UsageQuestion, UsageRow
 from meterhouse.model.tally import KeptRejection, TallyHour
 from meterhouse.model.tenant import Caller, Environment, Provider, Scope
@@ -49,6 +55,50 @@ class EventLog(Protocol):
 
     async def wait(self, after: int) -> None:
         """Return once there is something after a position."""
+        ...
+
+
+class Ledger(Protocol):
+    """Running totals, credit balances and holds: exact and current. Whatever changes them is in the log.
+
+    Its clock never steps back: what has expired stays so. Every answer is as of now, with the holds whose
+    time has come given back, whether or not anything has written that down yet.
+    """
+
+    async def record(self, recording: Recording) -> Sequence[Outcomes]:
+        """Decide the actions one after another, each on what those before it left, and store what was
+        decided with the events it is about, durably, in one transaction. One outcome for each, in order.
+
+        An action whose idempotency key was used before is not done again and has the first outcome; a
+        reserve that got nothing burns no key.
+        Raises IdempotencyConflict, or what `decide` raises for a single action: nothing was stored.
+        Raises LogUnavailable or Overloaded: nothing was stored, the same may be recorded again.
+        """
+        ...
+
+    async def standing(self, scope_id: int, customer_ref: str, product_ref: str) -> Account:
+        """Return the account of a customer's current purchase of a product; without one, the balance."""
+        ...
+
+    async def of_purchases(self, scope_id: int, purchases: Sequence[Purchase]) -> Sequence[Account]:
+        """Return the account of each purchase, in the period that is now."""
+        ...
+
+    async def balance(self, scope_id: int, customer_ref: str) -> Balance:
+        """Return a customer's balance; 0 for one who never had any."""
+        ...
+
+    async def hold(self, scope_id: int, number: int) -> Hold | None:
+        """Return a hold of the scope, None for none."""
+        ...
+
+    async def due_holds(self) -> Sequence[tuple[int, int]]:
+        """Return scope and number of holds whose time has come and that are not written down as expired,
+        at most a thousand."""
+        ...
+
+    async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
+        """Return movements of a balance, the newest first."""
         ...
 
 
@@ -143,6 +193,54 @@ class Products(Protocol):
 
     async def page(self, scope_id: int, question: ProductQuestion) -> ProductPage:
         """Return products, the newest first."""
+        ...
+
+
+class Purchases(Protocol):
+    """The purchases of every scope. For writes and `once`, see `Customers`."""
+
+    async def activate(self, caller: Caller, sale: Sale) -> Activation:
+        """Give a customer a plan, from now on, in the place of what it has of the plan's product.
+
+        Nothing is done where it has the plan already, or, with Origin.FREE_DEFAULT, any plan of the product.
+        A plan with a trial that is not paid for begins with it, once for each customer.
+        """
+        ...
+
+    async def get(self, scope_id: int, ref: str) -> Purchase | None: ...
+
+    async def cancel(
+        self, caller: Caller, ref: str, reason: str | None, once: Once | None = None
+    ) -> Purchase:
+        """Raises PurchaseNotFound, PurchaseNotCancellable."""
+        ...
+
+    async def reactivate(self, caller: Caller, ref: str, once: Once | None = None) -> Purchase:
+        """Raises PurchaseNotFound, PurchaseNotReactivable."""
+        ...
+
+    async def matching(self, scope_id: int, question: PurchaseQuestion) -> Sequence[Purchase]:
+        """Return purchases, ended ones too, the newest first."""
+        ...
+
+
+class HostedSessions(Protocol):
+    """Links to hosted pages. Ids are secrets, known by their SHA-256 alone."""
+
+    async def open(self, scope_id: int, new: NewHosted) -> str:
+        """Return the id of a new session: 32 hexadecimal digits, good for 15 minutes."""
+        ...
+
+    async def find(self, session_id: str) -> Hosted | None:
+        """Return a session, ended ones too for a day; see `Hosted.status_at`."""
+        ...
+
+    def now(self) -> int:
+        """Return the time that sessions expire by, microseconds since 1970."""
+        ...
+
+    async def use(self, session_id: str) -> bool:
+        """End a session that is active. False: it was not, nothing is done."""
         ...
 
 
@@ -299,6 +397,8 @@ class Catalog:
     keys: Keys
     customers: Customers
     products: Products
+    purchases: Purchases
+    hosted: HostedSessions
     meters: Meters
     operators: Operators
     sessions: Sessions

@@ -43,6 +43,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, _unit("megabytes", "Memory the warehouse may use; larger work spills to disk.", ge=64)
     ] = 160
     warehouse_threads: Annotated[int, _unit("threads", "Threads that answer one question.", ge=1)] = 2
+    usage_max_age_days: Annotated[
+        int, _unit("days", "How far back a usage record may lie; 0 takes any time since 1970.", ge=0)
+    ] = 30
+    activation_topup_first: Annotated[
+        bool, _unit("true or false", "A usage-based plan is activated only for customers with credits.")
+    ] = False
     shutdown_seconds: Annotated[
         int, _unit("seconds", "How long requests in flight may take once the server is to stop.", ge=1)
     ] = 8

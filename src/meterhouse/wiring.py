@@ -11,14 +11,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meterhouse.consume.runner import Runner
-from meterhouse.http.app import Queries, build_app
+from meterhouse.http.app import Metering, Queries, Surroundings, build_app
 from meterhouse.http.edge import ASGIApp
 from meterhouse.ingest.accept import Ingest
-from meterhouse.model.event import Event
+from meterhouse.metering.credits import Credits
+from meterhouse.metering.holds import Holds, HoldSweep
+from meterhouse.metering.limits import Limits
+from meterhouse.metering.purchases import Activations, PurchaseViews
+from meterhouse.metering.usage import UsageRecorder
+from meterhouse.model.event import Event, to_microseconds
 from meterhouse.model.finding import Finding
 from meterhouse.model.question import Filter
 from meterhouse.model.tenant import Environment
-from meterhouse.ports import Catalog
+from meterhouse.ports import Catalog, Ledger
 from meterhouse.query.events import EventQueries
 from meterhouse.query.export import pages
 from meterhouse.query.meters import MeterQueries
@@ -30,7 +35,10 @@ from meterhouse.stores.embedded.checks import books, derived, machine
 from meterhouse.stores.embedded.database import Database, heartbeat
 from meterhouse.stores.embedded.directory_lock import DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
+from meterhouse.stores.embedded.ledger import rebuild as ledger_rebuild
+from meterhouse.stores.embedded.ledger.store import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
+from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 
 _WAREHOUSE: Final = "warehouse.duckdb"
@@ -63,12 +71,14 @@ async def open_service(settings: Settings, now: Callable[[], datetime] = now) ->
         closing(Database(data / "meterhouse.db")) as database,  # closes first: what waits is still stored
         ExitStack() as stack,
     ):
-        log = SqliteLog(database, index, settings.max_waiting_events)
+        log = SqliteLog(database, index, settings.max_waiting_events, lambda: to_microseconds(steady()))
+        steady = SteadyClock(now, log.clock)
         warehouse = stack.enter_context(closing(_open_warehouse(data / _WAREHOUSE, settings)))
         _check_not_older(data, log.position, index.position, await warehouse.position())
         warehouse.answer_from(log.position)
-        catalog = open_catalog(database, now)
-        started = await first_start(database, now, actor="serve", with_key=True)
+        catalog = open_catalog(database, steady)
+        started = await first_start(database, steady, actor="serve", with_key=True)
+        ledger = SqliteLedger(database, log, steady)
         runner = Runner(log, settings.consumer_batch_events, settings.consumer_pause_ms / 1000)
 
         async def ready() -> None:
@@ -76,16 +86,30 @@ async def open_service(settings: Settings, now: Callable[[], datetime] = now) ->
             await database.write(heartbeat)
             await warehouse.time_span(Filter(scope_id=0))
 
-        usage = UsageQueries(warehouse, now)
+        usage = UsageQueries(warehouse, steady)
+        ingest = Ingest(log, catalog.directory, steady)
         app = build_app(
-            Ingest(log, catalog.directory, now),
+            ingest,
             Queries(usage, EventQueries(warehouse), MeterQueries(catalog.meters, usage)),
+            _metering(ledger, catalog, ingest, steady, settings),
             catalog,
-            ready=ready,
-            now=now,
+            Surroundings(ready, steady, settings.public_url),
         )
-        async with _running(runner.run(warehouse)):
+        async with _running(runner.run(warehouse)), _running(HoldSweep(ledger).run()):
             yield Service(app, catalog, started, lambda: runner.catch_up(warehouse))
+
+
+def _metering(
+    ledger: Ledger, catalog: Catalog, ingest: Ingest, now: Callable[[], datetime], settings: Settings
+) -> Metering:
+    return Metering(
+        UsageRecorder(ledger, catalog.directory, catalog.meters, ingest, now, settings.usage_max_age_days),
+        Limits(ledger, catalog),
+        Holds(ledger),
+        Credits(ledger, catalog.directory),
+        PurchaseViews(ledger, catalog),
+        Activations(ledger, catalog, topup_first=settings.activation_topup_first),
+    )
 
 
 @asynccontextmanager
@@ -185,6 +209,18 @@ async def rebuild_warehouse(settings: Settings, report: Callable[[int, int], Non
         finally:
             rebuild.discard(fresh)
     return events
+
+
+async def rebuild_ledger(
+    settings: Settings, report: Callable[[int, int], None]
+) -> tuple[int, dict[str, int]]:
+    """Make the ledger again from the log; return its entries, and the rows of each table that are not as before.
+
+    report: is told how many records of the log are done, and how many there are.
+    Raises RuntimeError with a sentence: a server runs, or the log cannot be read; the ledger is as it was.
+    """
+    with _alone_with(Path(settings.data), settings, "stop it first.") as (database, _):
+        return await database.write(lambda connection: ledger_rebuild.rebuild(connection, report))
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:

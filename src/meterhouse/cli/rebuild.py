@@ -1,31 +1,48 @@
-"""`meterhouse rebuild`: the warehouse again from the log, the source of truth."""
+"""`meterhouse rebuild`: the warehouse, or the ledger, again from the log, the source of truth."""
 
 import asyncio
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from meterhouse.cli.options import Data, load, sentences
-from meterhouse.wiring import rebuild_warehouse
+from meterhouse.wiring import rebuild_ledger, rebuild_warehouse
 
 
-def rebuild(data: Data = None) -> None:
+Ledger = Annotated[
+    bool, typer.Option("--ledger", help="Make the ledger again instead: totals, balances and holds.")
+]
+
+
+def rebuild(data: Data = None, *, ledger: Ledger = False) -> None:
     """Make the warehouse again from the log, beside the old one, and swap it in once both agree.
 
     The server must be stopped. The old warehouse stays until the new one has as many events as the log.
+    With --ledger totals, balances and holds are made again, in one transaction, and what differs is named.
     """
     settings = load(data=str(data) if data else None)
     console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("events"), TimeRemainingColumn())
+    what = "records" if ledger else "events"
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
     with (
         sentences(),
         Progress(*columns, console=console, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task("", total=None)
-        events = asyncio.run(
-            rebuild_warehouse(
-                settings, lambda done, total: progress.update(task, completed=done, total=total)
-            )
-        )
-    typer.echo(f"The warehouse is made again: {events} events, as many as the log.")
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if ledger:
+            entries, differences = asyncio.run(rebuild_ledger(settings, report))
+        else:
+            events = asyncio.run(rebuild_warehouse(settings, report))
+    if not ledger:
+        typer.echo(f"The warehouse is made again: {events} events, as many as the log.")
+    elif not differences:
+        typer.echo(f"The ledger is made again: {entries} entries of the log, and all is as it was.")
+    else:
+        rows = ", ".join(f"{number} of {table}" for table, number in differences.items())
+        typer.echo(f"The ledger is made again: {entries} entries of the log; other than before are rows: {rows}.")

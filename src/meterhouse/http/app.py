@@ -11,21 +11,33 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from meterhouse.http import access, failures, openapi
 from meterhouse.http.auth import Authenticator
+from meterhouse.http.credits import CreditRoutes
 from meterhouse.http.customers import CustomerRoutes
 from meterhouse.http.dashboard import DashboardRoutes
 from meterhouse.http.edge import ASGIApp, Edge
 from meterhouse.http.events import EventRoutes
+from meterhouse.http.holds import HoldRoutes
+from meterhouse.http.hosted import Addresses
 from meterhouse.http.keys import KeyRoutes
+from meterhouse.http.limits import LimitRoutes
 from meterhouse.http.meters import MeterRoutes
 from meterhouse.http.products import ProductRoutes
 from meterhouse.http.provider import ProviderRoutes
+from meterhouse.http.purchases import PurchaseRoutes
 from meterhouse.http.query_parameters import EventsOperation, MeterOperation, UsageOperation
 from meterhouse.http.service import Ready, ServiceRoutes
 from meterhouse.http.session import SessionRoutes
+from meterhouse.http.sessions import HostedRoutes
 from meterhouse.http.sign_in import SignIn
 from meterhouse.http.tally import TallyRoutes
 from meterhouse.http.usage import QueryRoutes
+from meterhouse.http.usages import UsageRoutes
 from meterhouse.ingest.accept import Ingest
+from meterhouse.metering.credits import Credits
+from meterhouse.metering.holds import Holds
+from meterhouse.metering.limits import Limits
+from meterhouse.metering.purchases import Activations, PurchaseViews
+from meterhouse.metering.usage import UsageRecorder
 from meterhouse.ports import Catalog
 from meterhouse.query.events import EventQueries
 from meterhouse.query.meters import MeterQueries
@@ -42,26 +54,56 @@ class Queries(Struct, frozen=True):
     meters: MeterQueries
 
 
+class Metering(Struct, frozen=True):
+    """Everything that counts, and decides by what was counted."""
+
+    usages: UsageRecorder
+    limits: Limits
+    holds: Holds
+    credits: Credits
+    views: PurchaseViews
+    activations: Activations
+
+
+class Surroundings(Struct, frozen=True):
+    """ready: see `service.Ready`. now: the server's clock, an aware datetime.
+
+    public_url: where browsers reach the server; empty: where a request came to.
+    """
+
+    ready: Ready
+    now: Callable[[], datetime]
+    public_url: str
+
+
 def build_app(
-    ingest: Ingest, queries: Queries, catalog: Catalog, *, ready: Ready, now: Callable[[], datetime]
+    ingest: Ingest, queries: Queries, metering: Metering, catalog: Catalog, around: Surroundings
 ) -> ASGIApp:
-    """ready: see `service.Ready`. now: the server's clock, an aware datetime."""
     authenticator = Authenticator(catalog.identities, catalog.sessions)
-    sign_in = SignIn(catalog.operators, catalog.sessions, now)
+    sign_in = SignIn(catalog.operators, catalog.sessions, around.now)
     dashboard = DashboardRoutes()
+    addresses = Addresses(around.public_url)
     events = EventRoutes(ingest, authenticator)
+    usages = UsageRoutes(metering.usages, ingest, authenticator)
+    limits = LimitRoutes(metering.limits, authenticator, addresses)
     hot = {
         ("POST", "/v1/sdk/events"): events.publish,
         ("POST", "/v1/sdk/events/bulk"): events.publish_bulk,
+        ("POST", "/v1/sdk/usages"): usages.track,
+        ("POST", "/v1/sdk/usages/bulk"): usages.track_bulk,
+        ("POST", "/v1/sdk/meter-events"): usages.meter_event,
+        ("POST", "/v1/sdk/meter-events/bulk"): usages.meter_events,
+        ("POST", "/v1/sdk/limits"): limits.check,
     }
 
     def routes() -> Routes:
-        service = ServiceRoutes(ready, lambda: openapi.document(routes()))
+        service = ServiceRoutes(around.ready, lambda: openapi.document(routes()))
         return [
-            *_contract_routes(catalog),
+            *_contract_routes(catalog, metering.views),
+            *_metering_routes(catalog, metering, addresses),
             *_query_routes(queries),
             *_meter_routes(MeterRoutes(catalog.meters, queries.meters)),
-            *_own_routes(catalog, now),
+            *_own_routes(catalog, metering, around.now),
             *_session_routes(SessionRoutes(sign_in, authenticator)),
             *_service_routes(service),
             _page(dashboard),
@@ -88,8 +130,8 @@ def build_app(
     return Edge(hot, cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, framework))))
 
 
-def _contract_routes(catalog: Catalog) -> Routes:
-    customers = CustomerRoutes(catalog.customers)
+def _contract_routes(catalog: Catalog, views: PurchaseViews) -> Routes:
+    customers = CustomerRoutes(catalog.customers, views)
     products = ProductRoutes(catalog.products)
     provider = ProviderRoutes(catalog.providers, catalog.audit)
     customer, product = "/v1/sdk/customers/{reference:str}", "/v1/sdk/products/{reference:str}"
@@ -107,6 +149,39 @@ def _contract_routes(catalog: Catalog) -> Routes:
         post(f"{product}/clone", operation_id="cloneProduct")(products.clone),
         get("/v1/sdk/merchant", operation_id="getMerchant")(provider.merchant),
         get("/v1/sdk/platform-config", operation_id="getPlatformConfig")(provider.platform_config),
+    ]
+
+
+def _metering_routes(catalog: Catalog, metering: Metering, addresses: Addresses) -> Routes:
+    purchases = PurchaseRoutes(catalog, metering.views, metering.activations, addresses)
+    credits_ = CreditRoutes(metering.credits)
+    holds = HoldRoutes(metering.holds)
+    hosted = HostedRoutes(catalog, metering.views, addresses)
+    customer, hold = "/v1/sdk/customers/{reference:str}", "/v1/sdk/holds/{reference:str}"
+    purchase, session = "/v1/sdk/purchases/{reference:str}", "/v1/sdk/customers/customer-sessions"
+    return [
+        post("/v1/sdk/activate", operation_id="activatePlan", status_code=200)(purchases.activate),
+        get("/v1/sdk/purchases", operation_id="listPurchases")(purchases.matching),
+        get("/v1/sdk/purchases/customer/{reference:str}", operation_id="listCustomerPurchases")(
+            purchases.of_customer
+        ),
+        get("/v1/sdk/purchases/product/{reference:str}", operation_id="listProductPurchases")(
+            purchases.of_product
+        ),
+        get(purchase, operation_id="getPurchase")(purchases.get),
+        post(f"{purchase}/cancel", operation_id="cancelPurchase", status_code=200)(purchases.cancel),
+        post(f"{purchase}/reactivate", operation_id="reactivatePurchase", status_code=200)(
+            purchases.reactivate
+        ),
+        get(f"{customer}/balance", operation_id="getBalance")(credits_.balance),
+        post(f"{customer}/credits", operation_id="grantCredits", status_code=200)(credits_.grant),
+        get(hold, operation_id="getHold")(holds.get),
+        post(f"{hold}/settle", operation_id="settleHold", status_code=200)(holds.settle),
+        post(f"{hold}/release", operation_id="releaseHold", status_code=200)(holds.release),
+        post(session, operation_id="createCustomerSession")(hosted.open_customer),
+        get(f"{session}/{{session_id:str}}", operation_id="getCustomerSession")(hosted.customer_session),
+        post("/v1/sdk/checkout-sessions", operation_id="createCheckoutSession")(hosted.open_checkout),
+        post("/v1/sdk/user-info", operation_id="getUserInfo", status_code=200)(hosted.user_info),
     ]
 
 
@@ -131,13 +206,17 @@ def _meter_routes(meters: MeterRoutes) -> Routes:
     ]
 
 
-def _own_routes(catalog: Catalog, now: Callable[[], datetime]) -> Routes:
-    customers = CustomerRoutes(catalog.customers)
+def _own_routes(catalog: Catalog, metering: Metering, now: Callable[[], datetime]) -> Routes:
+    customers = CustomerRoutes(catalog.customers, metering.views)
+    credits_ = CreditRoutes(metering.credits)
+    credit = "/v1/customers/{reference:str}/credits"
     keys = KeyRoutes(catalog.keys)
     provider = ProviderRoutes(catalog.providers, catalog.audit)
     tally = TallyRoutes(catalog.tally, now)
     return [
         get("/v1/customers", operation_id="listCustomers")(customers.page),
+        get(credit, operation_id="listCredits")(credits_.history),
+        post(f"{credit}/adjust", operation_id="adjustCredits", status_code=200)(credits_.adjust),
         get("/v1/keys", operation_id="listKeys")(keys.all),
         post("/v1/keys", operation_id="createKey")(keys.create),
         delete("/v1/keys/{reference:str}", operation_id="revokeKey", status_code=200)(keys.revoke),

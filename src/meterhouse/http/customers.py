@@ -1,5 +1,6 @@
 """Customers over HTTP: the contract's routes (solvapay.md §3.3), and the list for dashboards."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -7,7 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Raw, Struct
 
+from meterhouse.http.purchases import PurchaseAnswer
+from meterhouse.http.purchases import answer as purchase_answer
 from meterhouse.http.render import iso
+from meterhouse.metering.purchases import PurchaseView, PurchaseViews
 from meterhouse.model import customer as rules
 from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
 from meterhouse.model.errors import CustomerNotFound, ValidationFailed
@@ -24,7 +28,7 @@ class CustomerAnswer(Struct, kw_only=True, rename="camel", omit_defaults=True):
     reference: str
     name: str
     email: str
-    purchases: tuple[Raw, ...]
+    purchases: tuple[PurchaseAnswer, ...]
     created_at: str
     updated_at: str
     external_ref: str | None = None
@@ -48,8 +52,9 @@ class DeletionAnswer(Struct):
 
 
 class CustomerRoutes:
-    def __init__(self, customers: Customers) -> None:
+    def __init__(self, customers: Customers, views: PurchaseViews) -> None:
         self._customers = customers
+        self._views = views
 
     async def create(
         self,
@@ -60,7 +65,7 @@ class CustomerRoutes:
         """Create a customer, or link an external ref to the one who has this email."""
         rules.check_new(data)
         once = Once.of("createCustomer", key, data)
-        return _answer(await self._customers.create(caller, data, once))
+        return await self._answer(caller, await self._customers.create(caller, data, once))
 
     async def find(
         self,
@@ -82,14 +87,14 @@ class CustomerRoutes:
                 raise ValidationFailed.of("", "Must provide exactly one of reference, externalRef, or email")
         if customer is None:
             raise CustomerNotFound
-        return _answer(customer)
+        return await self._answer(caller, customer)
 
     async def get(self, caller: NamedDependency[Caller], reference: FromPath[str]) -> CustomerAnswer:
         """Get a customer."""
         customer = await self._customers.get(caller.scope.id, reference)
         if customer is None:
             raise CustomerNotFound.named(reference)
-        return _answer(customer)
+        return await self._answer(caller, customer)
 
     async def change(
         self,
@@ -101,7 +106,7 @@ class CustomerRoutes:
         """Change what the body says, leave the rest."""
         rules.check_details(data)
         once = Once.of("updateCustomer", key, reference, data)
-        return _answer(await self._customers.change(caller, reference, data, once))
+        return await self._answer(caller, await self._customers.change(caller, reference, data, once))
 
     async def delete(
         self,
@@ -126,17 +131,21 @@ class CustomerRoutes:
         question = CustomerQuestion(search=search, sort=sort, limit=limit, after=place)
         page = await self._customers.page(caller.scope.id, question)
         return CustomersAnswer(
-            tuple(_answer(customer) for customer in page.customers),
+            tuple([await self._answer(caller, customer) for customer in page.customers]),
             None if page.next is None else write_cursor(page.next, "customers", search, sort),
         )
 
+    async def _answer(self, caller: Caller, customer: Customer) -> CustomerAnswer:
+        return customer_answer(customer, await self._views.active_of(caller.scope.id, customer.ref))
 
-def _answer(customer: Customer) -> CustomerAnswer:
+
+def customer_answer(customer: Customer, active: Sequence[PurchaseView]) -> CustomerAnswer:
+    """active: the customer's purchases that give access now."""
     return CustomerAnswer(
         reference=customer.ref,
         name=customer.name,
         email=customer.email,
-        purchases=(),
+        purchases=tuple(map(purchase_answer, active)),
         created_at=iso(customer.created_at),
         updated_at=iso(customer.updated_at),
         external_ref=customer.external_ref,

@@ -28,7 +28,7 @@ class EventRoutes:
         try:
             body.media_type(request)
             raw = await body.read(request, body.SINGLE_BYTES)
-            key = _header_key(request)
+            key = header_key(request)
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
         published = await self._ingest.publish(scope_id, raw, key)
@@ -42,7 +42,7 @@ class EventRoutes:
         try:
             kind = body.media_type(request, body.JSON, body.NDJSON)
             raw = await body.read(request, body.BULK_BYTES)
-            key = _header_key(request)
+            key = header_key(request)
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
         return _bulk_answer(await self._ingest.publish_bulk(scope_id, raw, key, lines=kind == body.NDJSON))
@@ -70,7 +70,7 @@ def _bulk_answer(published: PublishedBulk) -> Answer:
     return Answer(200, _BULK % (stored, duplicates, rejected, b",".join(parts)))
 
 
-def _header_key(request: Request) -> str | None:
+def header_key(request: Request) -> str | None:
     """Return the Idempotency-Key header; None when there is none.
 
     Raises ValidationFailed for an empty one, and for bytes that are not UTF-8 text.

@@ -4,6 +4,9 @@ MeterhouseError
 ├── Refused                       the request is wrong; sending it again unchanged cannot help
 │   ├── ValidationFailed          400 validation_failed       `errors` names each field
 │   ├── QueryTooLarge             400 query_too_large
+│   ├── MeterArchived             400 meter_archived
+│   ├── PurchaseNotCancellable    400 purchase_not_cancellable
+│   ├── PurchaseNotReactivable    400 purchase_not_reactivable
 │   ├── InvalidKey                401 invalid_api_key
 │   ├── NotSignedIn               401 not_signed_in
 │   ├── Forbidden                 403 forbidden
@@ -11,6 +14,9 @@ MeterhouseError
 │   ├── NotFound                  404 not_found
 │   │   ├── CustomerNotFound      404 customer_not_found
 │   │   ├── ProductNotFound       404 product_not_found
+│   │   ├── PurchaseNotFound      404 purchase_not_found
+│   │   ├── HoldNotFound          404 hold_not_found
+│   │   ├── SessionNotFound       404 session_not_found
 │   │   ├── MeterNotFound         404 meter_not_found
 │   │   ├── EventNotFound         404 event_not_found
 │   │   ├── KeyNotFound           404 key_not_found
@@ -19,6 +25,9 @@ MeterhouseError
 │   ├── MethodNotAllowed          405 method_not_allowed
 │   ├── Conflict                  409 conflict
 │   │   ├── IdempotencyConflict   409 idempotency_conflict
+│   │   ├── HoldReleased          409 hold_released
+│   │   ├── HoldSettled           409 hold_settled
+│   │   ├── CreditsNotFree        409 credits_not_free
 │   │   ├── EmailTaken            409 email_exists
 │   │   ├── ExternalRefTaken      409 external_ref_exists
 │   │   ├── ReferenceTaken        409 reference_exists
@@ -84,6 +93,24 @@ class QueryTooLarge(Refused):
     code = "query_too_large"
 
 
+class MeterArchived(Refused):
+    """Invalid meter name or meter is archived."""
+
+    code = "meter_archived"
+
+
+class PurchaseNotCancellable(Refused):
+    """Purchase cannot be cancelled: it is not active, or is cancelled already."""
+
+    code = "purchase_not_cancellable"
+
+
+class PurchaseNotReactivable(Refused):
+    """Purchase cannot be reactivated."""
+
+    code = "purchase_not_reactivable"
+
+
 class InvalidKey(Refused):
     """The API key is missing, malformed, unknown or revoked; send `Authorization: Bearer sk_…`."""
 
@@ -143,6 +170,24 @@ class ProductNotFound(NotFound):
     code = "product_not_found"
 
 
+class PurchaseNotFound(NotFound):
+    """Purchase not found"""
+
+    code = "purchase_not_found"
+
+
+class SessionNotFound(NotFound):
+    """Session not found"""
+
+    code = "session_not_found"
+
+
+class HoldNotFound(NotFound):
+    """Hold not found"""
+
+    code = "hold_not_found"
+
+
 class MeterNotFound(NotFound):
     """Meter not found"""
 
@@ -191,6 +236,27 @@ class IdempotencyConflict(Conflict):
     """The idempotency key was used before with another meaning; nothing was stored. Use a new key."""
 
     code = "idempotency_conflict"
+
+
+class HoldReleased(Conflict):
+    """The hold was released, and nothing was booked; record what was used with /v1/sdk/usages."""
+
+    code = "hold_released"
+
+
+class HoldSettled(Conflict):
+    """The hold was settled, and what was booked stays."""
+
+    code = "hold_settled"
+
+
+class CreditsNotFree(Conflict):
+    """The balance has fewer credits that are not held."""
+
+    code = "credits_not_free"
+
+    def __init__(self, free: int) -> None:
+        super().__init__(f"Only {free} credits of the balance are not held; take away at most so many.")
 
 
 class EmailTaken(Conflict):

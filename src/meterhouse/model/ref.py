@@ -14,6 +14,7 @@ class Prefix(StrEnum):
     CUSTOMER = "cus_"
     PRODUCT = "prd_"
     PLAN = "pln_"
+    PURCHASE = "pur_"
     METER = "mtr_"
     KEY = "key_"
     PROVIDER = "prv_"

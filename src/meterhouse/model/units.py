@@ -8,7 +8,7 @@ from decimal import Context, Decimal
 
 MAX_UNITS = 10**15  # in one event
 PLACES = 9  # decimal places kept; more is refused, never rounded
-NANO = 10**PLACES  # billionths in one unit
+NANO: int = 10**PLACES  # billionths in one unit
 _EXACT = Context(prec=100)  # Python's own rounds a total to 28 digits
 
 
@@ -37,6 +37,11 @@ def split(value: object) -> tuple[int, int] | str:  # noqa: PLR0911 - one return
 def join(whole: int, nano: int) -> Decimal:
     """Return the amount as a Decimal without trailing zeros; inverse of `split`."""
     return plain(_EXACT.add(Decimal(whole), Decimal(nano).scaleb(-PLACES)))
+
+
+def pair(billionths: int) -> tuple[int, int]:
+    """Return whole units and the billionths beside them."""
+    return divmod(billionths, NANO)
 
 
 def plain(value: Decimal) -> Decimal:

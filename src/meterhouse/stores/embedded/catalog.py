@@ -16,8 +16,10 @@ from meterhouse.stores.embedded import customers, keys, products, providers
 from meterhouse.stores.embedded.audit import SqliteAudit, SqliteTally
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.directory import SqliteDirectory, SqliteIdentities
+from meterhouse.stores.embedded.hosted import SqliteHostedSessions
 from meterhouse.stores.embedded.meters import SqliteMeters
 from meterhouse.stores.embedded.operators import SqliteOperators
+from meterhouse.stores.embedded.purchases import SqlitePurchases
 from meterhouse.stores.embedded.sessions import SqliteSessions
 
 DEFAULT_PROVIDER: Final = "default"
@@ -48,6 +50,8 @@ def open_catalog(database: Database, now: Callable[[], datetime]) -> Catalog:
         keys=keys.SqliteKeys(database, now),
         customers=customers.SqliteCustomers(database, directory, now),
         products=products.SqliteProducts(database, directory, now),
+        purchases=SqlitePurchases(database, now),
+        hosted=SqliteHostedSessions(database, now),
         meters=SqliteMeters(database, now),
         operators=SqliteOperators(database, now),
         sessions=SqliteSessions(database, now),

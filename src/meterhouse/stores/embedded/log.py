@@ -7,18 +7,15 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from typing import Final
 
-import msgspec
 import structlog
-import zstandard
 
 from meterhouse import telemetry
-from meterhouse.model.errors import LogUnavailable, Overloaded
+from meterhouse.model.errors import LogUnavailable, Overloaded, Refused
 from meterhouse.model.event import (
     Columns,
     Kind,
@@ -29,26 +26,28 @@ from meterhouse.model.event import (
     Submission,
     next_number,
 )
-from meterhouse.model.identity import fingerprints, key_hashes, keyed_rows
+from meterhouse.model.identity import keyed_rows
+from meterhouse.model.ledger import Outcomes, Recording
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.database import Database, Job
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
+from meterhouse.stores.embedded.ledger.book import LedgerState, read_state
+from meterhouse.stores.embedded.ledger.recorder import Recorder
+from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities, keys_of, to_record
 
 _RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many
-_REPLAY_EVENTS: Final = 50_000
 _MAX_WAITING_BYTES: Final = 256 * 1024 * 1024  # of bodies
 _READ_BYTES: Final = 16 * 1024 * 1024  # of compressed records, in one piece
-_COMPRESSION_LEVEL: Final = 1
 
 _logger = structlog.get_logger()
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[tuple[tuple[int, int], ...], Columns]).decode
 
 
 @dataclass(slots=True)
 class _Waiting:
-    submission: Submission
-    future: "asyncio.Future[Receipt]"
+    work: Submission | Recording
+    future: "asyncio.Future[Receipt] | asyncio.Future[Sequence[Outcomes]]"
+    result: Receipt | Sequence[Outcomes] | None = None
+    error: Exception | None = None
 
 
 @dataclass(slots=True)
@@ -57,30 +56,44 @@ class _Commit:
 
     begun: bool = False
     waiting: list[_Waiting] = field(default_factory=list)
-    receipts: list[Receipt] = field(default_factory=list)
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
     position: int = 0
     last_number: int = 0
+    ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
 
 
 class SqliteLog:
-    """Opening gives the key index whatever it had not yet written when the process ended."""
+    """The log's one writer: whatever waits when a commit begins is stored by it, in the order it came.
 
-    def __init__(self, database: Database, index: KeyIndex, max_waiting_events: int) -> None:
+    Usage events and what the ledger records share commits, positions and the key index.
+    clock: microseconds since 1970.
+    Opening gives the key index whatever it had not yet written when the process ended.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        index: KeyIndex,
+        max_waiting_events: int,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
         self._database = database
         self._index = index
         self._max_waiting_events = max_waiting_events
+        self._clock = clock
         self._waiting: deque[_Waiting] = deque()
         self._waiting_events = 0
         self._waiting_bytes = 0
         self._asked = False
         self._news = asyncio.Event()
-        self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)  # the writer's thread's alone
+        self._packer = Packer()  # the writer's thread's alone
         self._position: int
         self._last_number: int
         self._position, self._last_number = database.reader().execute(
             "SELECT position, first_number + events - 1 FROM log ORDER BY position DESC LIMIT 1"
         ).fetchone() or (0, 0)
+        self._ledger = read_state(database.reader())
+        self._last_number = max(self._last_number, self._ledger.last_number)
         self._catch_up_index()
 
     @property
@@ -88,18 +101,33 @@ class SqliteLog:
         """The position of the newest record, 0 for an empty log."""
         return self._position
 
+    @property
+    def clock(self) -> int:
+        """The newest time the ledger has decided by; microseconds since 1970."""
+        return self._ledger.clock
+
     async def append(self, submission: Submission) -> Receipt:
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._wait_for(_Waiting(submission, future))
+        return await future
+
+    async def record(self, recording: Recording) -> Sequence[Outcomes]:
+        """See `ports.Ledger.record`."""
+        future: asyncio.Future[Sequence[Outcomes]] = asyncio.get_running_loop().create_future()
+        self._wait_for(_Waiting(recording, future))
+        return await future
+
+    def _wait_for(self, waiting: _Waiting) -> None:
+        """Put something into the next commit. Raises Overloaded."""
         if self._waiting_events >= self._max_waiting_events or self._waiting_bytes >= _MAX_WAITING_BYTES:
             raise Overloaded
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Receipt] = loop.create_future()
-        self._waiting_events += submission.received
-        self._waiting_bytes += submission.size
-        self._waiting.append(_Waiting(submission, future))
+        self._waiting_events += waiting.work.received
+        self._waiting_bytes += waiting.work.size
+        self._waiting.append(waiting)
         if not self._asked:  # otherwise a commit is queued that has not begun, and will take it
             self._asked = True
-            loop.call_soon(self._ask)  # after those that arrived in the same turn of the loop
-        return await future
+            # After those that arrived in the same turn of the loop.
+            asyncio.get_running_loop().call_soon(self._ask)
 
     def _ask(self) -> None:
         """Queue a commit for all that waits when it begins."""
@@ -133,41 +161,86 @@ class SqliteLog:
         if self._index.position < self._position:  # the disk refused it a write
             self._index.reopen()
             self._catch_up_index()
-        now_us = time.time_ns() // 1000
+        now_us = self._clock()
         commit.position, commit.last_number = self._position, self._last_number
+        commit.ledger = self._ledger
         counts = tally.Counts()
-        while len(commit.receipts) < len(commit.waiting):
+        self._store_submissions(commit, connection, counts, now_us)
+        self._store_recordings(commit, connection, counts, now_us)
+        counts.write(connection, now_us)
+
+    def _store_submissions(
+        self, commit: _Commit, connection: sqlite3.Connection, counts: tally.Counts, now_us: int
+    ) -> None:
+        waiting = deque(each for each in commit.waiting if isinstance(each.work, Submission))
+        while waiting:
             number = next_number(commit.last_number, now_us)
-            scopes, columns = self._collect(commit, number, counts)
+            scopes, columns = self._collect(commit, waiting, number, counts)
             if columns:
-                body = self._pack(scopes, columns)
-                connection.execute(
-                    "INSERT INTO log (position, kind, received_at, first_number, events, body)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (commit.position + 1, Kind.USAGE, now_us, number, len(columns), body),
-                )
-                commit.position += 1
-                commit.last_number = number + len(columns) - 1
-        counts.add(connection, now_us)
-        for waiting, receipt in zip(commit.waiting, commit.receipts, strict=True):
-            if refused := _refused(waiting.submission, receipt):
-                tally.keep(connection, waiting.submission.scope_id, refused, now_us)
+                body = UsageBody(tuple(scopes), columns)
+                self._add(commit, connection, body, number, now_us)
+        for each in commit.waiting:
+            if isinstance(each.work, Submission) and (refused := _refused(each.work, each.result)):
+                tally.keep(connection, each.work.scope_id, refused, now_us)
+
+    def _store_recordings(
+        self, commit: _Commit, connection: sqlite3.Connection, counts: tally.Counts, now_us: int
+    ) -> None:
+        recordings = [each for each in commit.waiting if isinstance(each.work, Recording)]
+        if not recordings:
+            return
+        at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
+        number = next_number(commit.last_number, at)
+        most = sum(each.work.received for each in recordings)
+        recorder = Recorder(connection, self._index, commit.ledger, range(number, number + 2 * most), at)
+        for each in recordings:
+            assert isinstance(each.work, Recording)  # noqa: S101 - they were chosen so
+            try:
+                each.result = recorder.record(each.work, counts)
+            except Refused as error:
+                each.error = error
+        commit.ledger = recorder.state
+        commit.new_keys.update(recorder.new_keys)
+        commit.last_number = max(commit.last_number, commit.ledger.last_number)
+        if body := recorder.finish():
+            self._add(commit, connection, body, number, at)
+
+    def _add(
+        self,
+        commit: _Commit,
+        connection: sqlite3.Connection,
+        body: UsageBody | MeterBody,
+        number: int,
+        received_at: int,
+    ) -> None:
+        """Write one record. number: of its first event."""
+        events = len(body.events)
+        kind = Kind.USAGE if isinstance(body, UsageBody) else Kind.METER
+        connection.execute(
+            "INSERT INTO log (position, kind, received_at, first_number, events, body)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (commit.position + 1, kind, received_at, number, events, self._packer.pack(body)),
+        )
+        commit.position += 1
+        commit.last_number = max(commit.last_number, number + events - 1)
 
     def _collect(
-        self, commit: _Commit, number: int, counts: tally.Counts
+        self, commit: _Commit, waiting: "deque[_Waiting]", number: int, counts: tally.Counts
     ) -> tuple[list[tuple[int, int]], Columns]:
         """Take the next submissions until a record is full; give their rows numbers from `number` on."""
         columns = Columns.empty()
         scopes: list[tuple[int, int]] = []
         size = 0
-        for waiting in islice(commit.waiting, len(commit.receipts), None):
-            submission = waiting.submission
+        while waiting and size < _RECORD_EVENTS:
+            each = waiting.popleft()
+            submission = each.work
+            assert isinstance(submission, Submission)  # noqa: S101 - they were chosen so
             events = submission.events
             first = number + size
             repeats = self._repeats(commit, submission, first)
             if repeats:
                 events = events.rows([row for row in range(len(events)) if row not in repeats])
-            commit.receipts.append(Receipt(first, repeats))
+            each.result = Receipt(first, repeats)
             counts.count(submission, repeats)
             if stored := len(events.type):
                 columns.extend(events)
@@ -175,8 +248,6 @@ class SqliteLog:
                 if scopes and scopes[-1][0] == submission.scope_id:
                     stored += scopes.pop()[1]
                 scopes.append((submission.scope_id, stored))
-            if size >= _RECORD_EVENTS:
-                break
         return scopes, columns
 
     def _repeats(self, commit: _Commit, submission: Submission, first: int) -> dict[int, Repeat]:
@@ -184,7 +255,7 @@ class SqliteLog:
         keyed = keyed_rows(submission.events)
         if not keyed:
             return {}
-        found = _identities(submission.scope_id, Kind.USAGE, submission.events, keyed)
+        found = identities(submission.scope_id, submission.events, keyed)
         taken = self._index.get({hashed for _, hashed, _ in found})
         repeats: dict[int, Repeat] = {}
         for row, hashed, meaning in found:
@@ -195,16 +266,11 @@ class SqliteLog:
                 repeats[row] = Repeat(entry.event_number, entry.fingerprint != meaning)
         return repeats
 
-    def _pack(self, scopes: Sequence[tuple[int, int]], columns: Columns) -> bytes:
-        """msgpack, inside a zstd frame where that is smaller; a lone event is not. The first bytes tell."""
-        plain = _encode((scopes, columns))
-        packed = self._compressor.compress(plain)
-        return packed if len(packed) < len(plain) else plain
-
     def _index_keys(self, commit: _Commit) -> None:
         """After the commit, before the next one looks keys up. On the writer's thread."""
         self._last_number = commit.last_number
         self._position = commit.position
+        self._ledger = commit.ledger
         try:
             self._index.put(commit.new_keys, commit.position)
         except LogUnavailable as error:  # the log has the events; the next commit tries again
@@ -217,19 +283,19 @@ class SqliteLog:
             commit.waiting += self._waiting
             self._waiting.clear()
         for waiting in commit.waiting:
-            self._waiting_events -= waiting.submission.received
-            self._waiting_bytes -= waiting.submission.size
+            self._waiting_events -= waiting.work.received
+            self._waiting_bytes -= waiting.work.size
         if error is None:
             telemetry.log_position.set(commit.position)
             self._news.set()
             self._news.clear()
-            for waiting, receipt in zip(commit.waiting, commit.receipts, strict=True):
-                if not waiting.future.done():
-                    waiting.future.set_result(receipt)
-        else:
-            for waiting in commit.waiting:
-                if not waiting.future.done():
-                    waiting.future.set_exception(error)
+        for waiting in commit.waiting:
+            if waiting.future.done():  # the caller went away
+                continue
+            if failed := error or waiting.error:
+                waiting.future.set_exception(failed)
+            else:
+                waiting.future.set_result(waiting.result)  # type: ignore[arg-type]  # each has its work's result
 
     def _read(self, after: int, limit_events: int) -> Sequence[LogRecord]:
         records: list[LogRecord] = []
@@ -244,41 +310,21 @@ class SqliteLog:
                 break
             room -= events
             room_bytes -= len(body)
-            scopes, columns = _unpack(body)
-            records.append(LogRecord(position, Kind(kind), received_at, first_number, scopes, columns))
+            records.append(to_record(position, Kind(kind), received_at, first_number, body))
         rows.close()
         return records
 
     def _catch_up_index(self) -> None:
         """Give the index the keys of all records after its own position."""
-        while records := self._read(self._index.position, _REPLAY_EVENTS):
-            for record in records:
-                self._index.put(_keys_of(record), record.position)
+        rows = self._database.reader().execute(
+            "SELECT position, kind, first_number, body FROM log WHERE position > ? ORDER BY position",
+            (self._index.position,),
+        )
+        for position, kind, first_number, body in rows:
+            self._index.put(keys_of(Kind(kind), first_number, body), position)
 
 
-def _refused(submission: Submission, receipt: Receipt) -> Sequence[Rejection]:
-    return [*submission.rejections, *receipt.conflicts()] if receipt.repeats else submission.rejections
-
-
-def _unpack(body: bytes) -> tuple[tuple[tuple[int, int], ...], Columns]:
-    return _decode(zstandard.decompress(body) if body.startswith(zstandard.FRAME_HEADER) else body)
-
-
-def _identities(
-    scope_id: int, kind: Kind, events: Columns, keyed: Sequence[int]
-) -> list[tuple[int, bytes, bytes]]:
-    """Return row, key hash and fingerprint of the rows that have a key."""
-    keys = [key for key in events.idempotency_key if key is not None]
-    return list(zip(keyed, key_hashes(scope_id, kind, keys), fingerprints(events, keyed), strict=True))
-
-
-def _keys_of(record: LogRecord) -> dict[bytes, Entry]:
-    """Return the index entries of a record's keys."""
-    entries: dict[bytes, Entry] = {}
-    start = 0
-    for scope_id, count in record.scopes:
-        events = record.events.rows(range(start, start + count))
-        for row, hashed, meaning in _identities(scope_id, record.kind, events, keyed_rows(events)):
-            entries[hashed] = Entry(record.first_number + start + row, meaning)
-        start += count
-    return entries
+def _refused(submission: Submission, receipt: object) -> Sequence[Rejection]:
+    if isinstance(receipt, Receipt) and receipt.repeats:
+        return [*submission.rejections, *receipt.conflicts()]
+    return submission.rejections

@@ -32,7 +32,7 @@ class SqliteMeters:
         return await self._write(caller, once, lambda connection, at: _create(connection, caller, new, at))
 
     async def get(self, scope_id: int, ref: str) -> Meter | None:
-        return _find(self._database.reader(), scope_id, "ref", ref)
+        return find(self._database.reader(), scope_id, "ref", ref)
 
     async def all(self, scope_id: int) -> Sequence[Meter]:
         rows = self._database.reader().execute(
@@ -70,12 +70,12 @@ class SqliteMeters:
 
 def _create(connection: sqlite3.Connection, caller: Caller, new: NewMeter, now_us: int) -> Meter:
     scope_id = caller.scope.id
-    if _find(connection, scope_id, "name", new.name or "") is not None:
+    if find(connection, scope_id, "name", new.name or "") is not None:
         raise MeterNameTaken
-    if new.reference is not None and _find(connection, scope_id, "ref", new.reference) is not None:
+    if new.reference is not None and find(connection, scope_id, "ref", new.reference) is not None:
         raise ReferenceTaken
     ref = new.reference or free_ref(
-        Prefix.METER, lambda ref: _find(connection, scope_id, "ref", ref) is not None
+        Prefix.METER, lambda ref: find(connection, scope_id, "ref", ref) is not None
     )
     meter = created(new, ref, now_us)
     connection.execute(
@@ -100,13 +100,13 @@ def _replace(
 
 
 def _existing(connection: sqlite3.Connection, scope_id: int, ref: str) -> Meter:
-    meter = _find(connection, scope_id, "ref", ref)
+    meter = find(connection, scope_id, "ref", ref)
     if meter is None:
         raise MeterNotFound
     return meter
 
 
-def _find(connection: sqlite3.Connection, scope_id: int, column: str, value: str) -> Meter | None:
+def find(connection: sqlite3.Connection, scope_id: int, column: str, value: str) -> Meter | None:
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM meter WHERE scope_id = ? AND {column} = ?", (scope_id, value)
     ).fetchone()

@@ -20,9 +20,7 @@ class Counts:
         self._by_scope: dict[int, dict[str, int]] = {}
 
     def count(self, submission: Submission, repeats: Mapping[int, Repeat]) -> None:
-        counts = self._by_scope.get(submission.scope_id)
-        if counts is None:
-            counts = self._by_scope[submission.scope_id] = {"received": 0, "stored": 0}
+        counts = self._of(submission.scope_id)
         events, rejections = len(submission.events.type), submission.rejections
         counts["received"] += events + len(rejections)
         counts["stored"] += events - len(repeats)
@@ -34,7 +32,19 @@ class Counts:
             for rejection in rejections:
                 counts[rejection.code] = counts.get(rejection.code, 0) + 1
 
-    def add(self, connection: sqlite3.Connection, now_us: int) -> None:
+    def add(self, scope_id: int, code: str, events: int) -> None:
+        """Count events that were received and became `code`."""
+        counts = self._of(scope_id)
+        counts["received"] += events
+        counts[code] = counts.get(code, 0) + events
+
+    def _of(self, scope_id: int) -> dict[str, int]:
+        counts = self._by_scope.get(scope_id)
+        if counts is None:
+            counts = self._by_scope[scope_id] = {"received": 0, "stored": 0}
+        return counts
+
+    def write(self, connection: sqlite3.Connection, now_us: int) -> None:
         hour = now_us // _MICROSECONDS_PER_HOUR
         rows = [
             (scope_id, hour, code, events)

@@ -103,7 +103,7 @@ def _numbers(connection: sqlite3.Connection) -> Finding:
         "SELECT position FROM"
         " (SELECT position, first_number, events,"
         "  lag(first_number + events, 1, 0) OVER (ORDER BY position) AS free FROM log)"
-        " WHERE first_number < free OR events < 1 LIMIT 1"
+        " WHERE first_number < free OR events < 0 LIMIT 1"
     ).fetchone()
     if found is not None:
         sentence = f"they do not increase at position {found[0]}: two events may have one id"

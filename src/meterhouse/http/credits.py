@@ -1,0 +1,188 @@
+"""Credits over HTTP: balance and grants (contract §3.3), and, ours, adjustments and history."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from meterhouse.http.render import iso, number
+from meterhouse.metering.credits import Credits
+from meterhouse.model import text, units
+from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT, CreditKind, CreditMove, CreditQuestion
+from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.event import usage_ref
+from meterhouse.model.tenant import Caller
+from meterhouse.query.cursors import read_cursor, write_cursor
+
+_MAX_REASON: Final = 256
+_MAX_CREDITS: Final = 10**15
+_CREDITS_IN_A_DOLLAR: Final = CREDITS_PER_MINOR_UNIT * 100
+
+
+class CreditsBody(Struct):
+    """credits: a whole number; a grant's is above 0, an adjustment's may be below."""
+
+    credits: Any = UNSET  # Any: 500.0 is 500
+    reason: str | None = None
+
+
+class DisplayAnswer(Struct, rename="camel"):
+    """The balance as people read it, in US dollars."""
+
+    amount_major: Raw
+    currency: str
+    formatted: str
+    exchange_rate: int
+    rate_source: str
+
+
+class BalanceAnswer(Struct, rename="camel"):
+    """credits: all of them; heldCredits: of them, reserved by open holds."""
+
+    customer_ref: str
+    credits: int
+    held_credits: int
+    display_currency: str
+    credits_per_minor_unit: int
+    display_exchange_rate: int
+    display: DisplayAnswer
+
+
+class CreditMovedAnswer(Struct, rename="camel", omit_defaults=True):
+    """balance: after it."""
+
+    customer_ref: str
+    credits: int
+    balance: int
+    success: bool
+    reason: str | UnsetType = UNSET
+
+
+class CreditMoveAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """amount: signed. balance: after it. usageRef: the usage record that was paid for."""
+
+    reference: str
+    type: CreditKind
+    timestamp: str
+    amount: int
+    balance: int
+    usage_ref: str | UnsetType = UNSET
+    product_ref: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    idempotency_key: str | UnsetType = UNSET
+
+
+class CreditMovesAnswer(Struct, rename="camel"):
+    """next_cursor: null at the end."""
+
+    items: tuple[CreditMoveAnswer, ...]
+    next_cursor: str | None
+
+
+class _Place(Struct, frozen=True, array_like=True):
+    number: int
+
+
+class CreditRoutes:
+    def __init__(self, credits_: Credits) -> None:
+        self._credits = credits_
+
+    async def balance(self, caller: NamedDependency[Caller], reference: FromPath[str]) -> BalanceAnswer:
+        """Get a customer's credit balance."""
+        found = await self._credits.balance(caller.scope.id, reference)
+        return BalanceAnswer(
+            customer_ref=reference,
+            credits=found.credits,
+            held_credits=found.held,
+            display_currency="USD",
+            credits_per_minor_unit=CREDITS_PER_MINOR_UNIT,
+            display_exchange_rate=1,
+            display=_display(found.credits),
+        )
+
+    async def grant(
+        self,
+        caller: NamedDependency[Caller],
+        key: NamedDependency[str | None],
+        reference: FromPath[str],
+        data: JSONBody[CreditsBody],
+    ) -> CreditMovedAnswer:
+        """Give a customer credits. The same key again gives nothing, and answers as the first time."""
+        amount = _read(data, lowest=1)
+        balance = await self._credits.move(
+            caller.scope.id, reference, CreditKind.GRANT, amount, data.reason, key
+        )
+        return CreditMovedAnswer(reference, amount, balance, success=True, reason=data.reason or UNSET)
+
+    async def adjust(
+        self,
+        caller: NamedDependency[Caller],
+        key: NamedDependency[str | None],
+        reference: FromPath[str],
+        data: JSONBody[CreditsBody],
+    ) -> CreditMovedAnswer:
+        """Correct a balance, up or down; what open holds have reserved cannot be taken away."""
+        amount = _read(data, lowest=-_MAX_CREDITS)
+        balance = await self._credits.move(
+            caller.scope.id, reference, CreditKind.ADJUSTMENT, amount, data.reason, key
+        )
+        return CreditMovedAnswer(reference, amount, balance, success=True, reason=data.reason or UNSET)
+
+    async def history(
+        self,
+        caller: NamedDependency[Caller],
+        reference: FromPath[str],
+        kind: Annotated[CreditKind | None, QueryParameter(name="type")] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 50,
+        cursor: Annotated[str | None, QueryParameter()] = None,
+    ) -> CreditMovesAnswer:
+        """List every movement of a customer's balance, the newest first."""
+        place = read_cursor(cursor, _Place, "credits", reference, kind)
+        question = CreditQuestion(
+            customer_ref=reference, kind=kind, limit=limit + 1, before=None if place is None else place.number
+        )
+        found = await self._credits.history(caller.scope.id, question)
+        more = len(found) > limit
+        shown = found[:limit]
+        following = write_cursor(_Place(shown[-1].number), "credits", reference, kind) if more else None
+        return CreditMovesAnswer(tuple(map(_move, shown)), following)
+
+
+def _move(move: CreditMove) -> CreditMoveAnswer:
+    return CreditMoveAnswer(
+        reference=f"crd_{move.number:016x}",
+        type=move.kind,
+        timestamp=iso(move.at),
+        amount=move.credits,
+        balance=move.balance,
+        usage_ref=usage_ref(move.number) if move.kind is CreditKind.USAGE else UNSET,
+        product_ref=move.product_ref or UNSET,
+        reason=move.reason or UNSET,
+        idempotency_key=move.key or UNSET,
+    )
+
+
+def _display(credits_: int) -> DisplayAnswer:
+    dollars = units.join(credits_ // _CREDITS_IN_A_DOLLAR, credits_ % _CREDITS_IN_A_DOLLAR * 100_000)
+    return DisplayAnswer(number(dollars, quote=False), "USD", f"${dollars:,.2f}", 1, "parity")
+
+
+def _read(said: CreditsBody, lowest: int) -> int:
+    """Return the credits. Raises ValidationFailed, naming every fault."""
+    faults: list[FieldError] = []
+    given = said.credits
+    whole = not isinstance(given, bool) and isinstance(given, int | Decimal) and given == given.__trunc__()
+    if not whole or not lowest <= given <= _MAX_CREDITS or given == 0:
+        sign = "above 0" if lowest == 1 else "not 0"
+        faults.append(FieldError("credits", f"must be a whole number, {sign}, of at most {_MAX_CREDITS}"))
+    if said.reason is not None:
+        fault = text.description_fault(said.reason)
+        if len(said.reason) > _MAX_REASON:
+            fault = f"must have at most {_MAX_REASON} characters"
+        if fault:
+            faults.append(FieldError("reason", fault))
+    if faults:
+        raise ValidationFailed(faults)
+    return int(given)

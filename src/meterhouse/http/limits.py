@@ -1,0 +1,229 @@
+"""`POST /v1/sdk/limits`: a hot route (contract §3.2; `reserve` is ours, docs/holds.md)."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from meterhouse.http import body
+from meterhouse.http.auth import Authenticator
+from meterhouse.http.edge import Answer, Request
+from meterhouse.http.events import header_key
+from meterhouse.http.hosted import Addresses
+from meterhouse.http.render import exact, iso
+from meterhouse.ingest.decode import guarded
+from meterhouse.metering.limits import LimitFinding, LimitQuestion, Limits, Reservation
+from meterhouse.model import units
+from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.hold import hold_ref
+from meterhouse.model.hosted import HostedKind
+from meterhouse.model.once import MAX_KEY
+from meterhouse.model.plan import Plan, PlanType
+from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
+
+_MAX_TTL_SECONDS: Final = 86_400
+_DEFAULT_TTL_SECONDS: Final = 60
+_REQUIRED: Final = "is required"
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class ReserveBody(Struct, rename="camel", gc=False):
+    """units: exact, above 0. ttlSeconds: 1 to 86400, 60 where it is left out."""
+
+    units: Any = UNSET  # Any: a Decimal field would take the strings "5" and "NaN"
+    ttl_seconds: Any = UNSET  # Any: as units
+    idempotency_key: str | None = None
+
+
+class LimitBody(Struct, rename="camel", gc=False):
+    """planRef and usageType are taken and not looked at: the customer's own plan decides."""
+
+    customer_ref: str | None = None
+    customer_id: str | None = None
+    product_ref: str | None = None
+    meter_name: str | None = None
+    include_checkout_session: bool | None = None
+    reserve: ReserveBody | None = None
+
+
+class BalanceAnswer(Struct, rename="camel"):
+    """Credits that are not held."""
+
+    credit_balance: int
+    credits_per_unit: int
+    currency: str
+    remaining_units: int
+
+
+class PlanItem(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """A plan that the customer may choose. price: minor units."""
+
+    reference: str
+    name: str
+    type: PlanType
+    price: int
+    currency: str
+    requires_payment: bool
+    free_units: int | UnsetType = UNSET
+    credits_per_unit: int | UnsetType = UNSET
+    billing_model: str | UnsetType = UNSET
+    billing_cycle: str | UnsetType = UNSET
+
+
+class ProductBrief(Struct):
+    reference: str
+    name: str
+
+
+class LimitAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """remaining: whole units, 10^15 where there is no limit. See the contract for which fields come when.
+
+    holdRef, reservedUnits, expiresAt: what `reserve` took.
+    """
+
+    within_limits: bool
+    remaining: int
+    meter_name: str
+    product: ProductBrief
+    plan: str | UnsetType = UNSET
+    activation_required: bool | UnsetType = UNSET
+    plans: tuple[PlanItem, ...] | UnsetType = UNSET
+    credit_balance: int | UnsetType = UNSET
+    credits_per_unit: int | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    balance: BalanceAnswer | UnsetType = UNSET
+    checkout_session_id: str | UnsetType = UNSET
+    checkout_url: str | UnsetType = UNSET
+    confirmation_url: str | UnsetType = UNSET
+    hold_ref: str | UnsetType = UNSET
+    reserved_units: Raw | UnsetType = UNSET
+    expires_at: str | UnsetType = UNSET
+
+
+_decode: Final = msgspec.json.Decoder(LimitBody, float_hook=Decimal).decode
+
+
+class LimitRoutes:
+    def __init__(self, limits: Limits, authenticator: Authenticator, addresses: Addresses) -> None:
+        self._limits = limits
+        self._authenticator = authenticator
+        self._addresses = addresses
+
+    async def check(self, request: Request) -> Answer:
+        """200 whether or not there is something left; with `reserve`, a hold where the units were free."""
+        caller = await self._authenticator.caller(request.headers, request.query, writes=True)
+        body.media_type(request)
+        raw = await body.read(request, body.SINGLE_BYTES)
+        asked = _question(guarded(_decode, raw), header_key(request))
+        found = await self._limits.check(caller, asked)
+        return Answer(200, _encode(self._answer(found, asked, request.headers)))
+
+    def _answer(
+        self, found: LimitFinding, asked: LimitQuestion, headers: Mapping[bytes, bytes]
+    ) -> LimitAnswer:
+        account = found.account
+        meter = account.meter.name if account.meter is not None else asked.meter_name or "requests"
+        answer = LimitAnswer(
+            within_limits=found.access.within,
+            remaining=found.access.remaining,
+            meter_name=meter,
+            product=ProductBrief(found.product.ref, found.product.name),
+        )
+        purchase = account.purchase
+        if found.default is not None:
+            answer.activation_required = True
+            answer.plans = tuple(map(plan_item, found.offered))
+            if found.default.type is PlanType.USAGE_BASED:
+                answer.balance = _balance(found, found.default)
+        elif purchase is not None and purchase.gives_access(account.at):
+            answer.plan = purchase.plan_ref
+            if account.terms is not None and account.terms.is_prepaid:
+                balance = _balance(found, purchase.plan)
+                answer.balance = balance
+                answer.credit_balance, answer.credits_per_unit = (
+                    balance.credit_balance,
+                    balance.credits_per_unit,
+                )
+                answer.currency = balance.currency
+        if found.hold is not None:
+            answer.hold_ref = hold_ref(found.hold.number)
+            answer.reserved_units = exact(found.hold.units)
+            answer.expires_at = iso(found.hold.expires_at)
+        self._add_session(answer, found, headers)
+        return answer
+
+    def _add_session(self, answer: LimitAnswer, found: LimitFinding, headers: Mapping[bytes, bytes]) -> None:
+        if found.session is None:
+            return
+        kind, session_id = found.session
+        url = self._addresses.of(kind, session_id, headers)
+        if kind is HostedKind.CUSTOMER:
+            answer.confirmation_url = url
+        else:
+            answer.checkout_session_id, answer.checkout_url = session_id, url
+
+
+def plan_item(plan: Plan) -> PlanItem:
+    """Return what a customer is shown of a plan."""
+    return PlanItem(
+        reference=plan.ref,
+        name=plan.name,
+        type=plan.type,
+        price=plan.price,
+        currency=plan.currency,
+        requires_payment=plan.requires_payment,
+        free_units=plan.free_units,
+        credits_per_unit=plan.credits_per_unit or UNSET,
+        billing_model=plan.billing_model or UNSET,
+        billing_cycle=plan.billing_cycle or UNSET,
+    )
+
+
+def _balance(found: LimitFinding, plan: Plan) -> BalanceAnswer:
+    left = found.account.free_credits - (found.hold.credits if found.hold is not None else 0)
+    each = plan.credits_per_unit
+    return BalanceAnswer(left, each, plan.currency, left // each if each else 0)
+
+
+def _question(asked: LimitBody, header: str | None) -> LimitQuestion:
+    """Raises ValidationFailed, naming every fault."""
+    faults: list[FieldError] = []
+    customer_ref = asked.customer_ref if asked.customer_ref is not None else asked.customer_id
+    for path, ref in (("customerRef", customer_ref), ("productRef", asked.product_ref)):
+        if not ref:
+            faults.append(FieldError(path, _REQUIRED))
+        elif len(ref) > MAX_REF:
+            faults.append(FieldError(path, f"must have 1 to {MAX_REF} characters"))
+    reserve = None if asked.reserve is None else _reservation(asked.reserve, header, faults)
+    if faults:
+        raise ValidationFailed(faults)
+    return LimitQuestion(
+        customer_ref=customer_ref or "",
+        product_ref=asked.product_ref or "",
+        meter_name=asked.meter_name,
+        with_session=bool(asked.include_checkout_session),
+        reserve=reserve,
+    )
+
+
+def _reservation(said: ReserveBody, header: str | None, faults: list[FieldError]) -> Reservation:
+    amount = units.split(said.units) if said.units is not UNSET else _REQUIRED
+    if isinstance(amount, str):
+        faults.append(FieldError("reserve.units", amount))
+        amount = (1, 0)
+    elif amount == (0, 0):
+        faults.append(FieldError("reserve.units", "must be above 0: there is nothing to reserve"))
+    seconds = _DEFAULT_TTL_SECONDS if said.ttl_seconds in (UNSET, None) else said.ttl_seconds
+    whole = type(seconds) in (int, Decimal) and seconds == int(seconds)
+    if not whole or not 1 <= seconds <= _MAX_TTL_SECONDS:
+        sentence = f"must be a whole number of seconds from 1 to {_MAX_TTL_SECONDS}"
+        faults.append(FieldError("reserve.ttlSeconds", sentence))
+        seconds = _DEFAULT_TTL_SECONDS
+    key = said.idempotency_key if said.idempotency_key is not None else header
+    if key is not None and not 0 < len(key) <= MAX_KEY:
+        faults.append(FieldError("reserve.idempotencyKey", f"must have 1 to {MAX_KEY} characters"))
+    elif header is not None and key != header:
+        faults.append(FieldError("reserve.idempotencyKey", "differs from the Idempotency-Key header"))
+    return Reservation(amount[0] * units.NANO + amount[1], int(seconds) * 1_000_000, key)

@@ -1,0 +1,303 @@
+"""Customer sessions, checkout sessions and user info over HTTP (contract §3.3, §3.7)."""
+
+from decimal import Decimal
+from typing import Final, Literal
+
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from meterhouse.http.customers import CustomerAnswer, customer_answer
+from meterhouse.http.hosted import Addresses
+from meterhouse.http.purchases import ref_faults
+from meterhouse.http.query_string import AnyRequest
+from meterhouse.http.render import exact, iso, iso_or_unset, number
+from meterhouse.metering.access import access
+from meterhouse.metering.decide import free_units
+from meterhouse.metering.purchases import PurchaseView, PurchaseViews
+from meterhouse.model.customer import Customer
+from meterhouse.model.errors import (
+    CustomerNotFound,
+    PlanNotFound,
+    ProductNotFound,
+    SessionNotFound,
+    ValidationFailed,
+)
+from meterhouse.model.hosted import HostedKind, HostedStatus, NewHosted, Purpose
+from meterhouse.model.plan import BillingCycle, PlanType
+from meterhouse.model.product import Product
+from meterhouse.model.purchase import PurchaseStatus
+from meterhouse.model.tenant import Caller
+from meterhouse.model.units import NANO, join, pair
+from meterhouse.ports import Catalog
+
+_MAX_URL: Final = 2_000
+"""Characters of a returnUrl."""
+
+
+class CustomerSessionBody(Struct, rename="camel"):
+    """productRef: what the page is about; left out, everything the customer has."""
+
+    customer_ref: str | None = None
+    product_ref: str | None = None
+
+
+class CustomerSessionAnswer(Struct, rename="camel"):
+    """customerUrl: good for 15 minutes, for whoever has it."""
+
+    session_id: str
+    customer_url: str
+
+
+class CustomerSessionState(Struct, rename="camel", kw_only=True):
+    session_id: str
+    status: HostedStatus
+    customer_url: str
+    customer: CustomerAnswer
+    created_at: str
+    updated_at: str
+    expires_at: str
+
+
+class CheckoutSessionBody(Struct, rename="camel"):
+    """planRef: left out, the customer chooses. purpose credit_topup needs no product."""
+
+    customer_ref: str | None = None
+    product_ref: str | None = None
+    plan_ref: str | None = None
+    purpose: Literal["credit_topup"] | None = None
+    return_url: str | None = None
+
+
+class CheckoutSessionAnswer(Struct, rename="camel"):
+    """checkoutUrl: good for 15 minutes and one purchase."""
+
+    session_id: str
+    checkout_url: str
+
+
+class UserInfoBody(Struct, rename="camel"):
+    customer_ref: str | None = None
+    product_ref: str | None = None
+
+
+class UserAnswer(Struct, rename="camel"):
+    reference: str
+    name: str
+    email: str
+    external_ref: str | None
+
+
+class UserPlan(Struct, rename="camel"):
+    reference: str
+    name: str
+    type: PlanType
+    price: int
+    currency: str
+    billing_cycle: BillingCycle | None
+    features: Raw
+    limits: Raw
+
+
+class UserUsage(Struct, rename="camel"):
+    """total: what the period has room for, and with it percentUsed: null where there is no limit."""
+
+    used: Raw
+    remaining: int
+    total: Raw
+    meter_ref: str
+    percent_used: Raw
+
+
+class UserPurchase(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    reference: str
+    status: PurchaseStatus
+    product_name: str
+    plan_type: PlanType
+    start_date: str
+    usage: UserUsage
+    plan: UserPlan
+    end_date: str | UnsetType = UNSET
+
+
+class UserInfoAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """status: a sentence for people. verifyUrl: the customer's own page, good for 15 minutes."""
+
+    status: str
+    user: UserAnswer
+    verify_url: str
+    purchase: UserPurchase | UnsetType = UNSET
+
+
+class HostedRoutes:
+    """What is opened for a customer: pages of ours, and what is known of it."""
+
+    def __init__(self, catalog: Catalog, views: PurchaseViews, addresses: Addresses) -> None:
+        self._catalog = catalog
+        self._views = views
+        self._addresses = addresses
+
+    async def open_customer(
+        self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[CustomerSessionBody]
+    ) -> CustomerSessionAnswer:
+        """Make a link to the customer's own page."""
+        _check({"customerRef": data.customer_ref}, {"productRef": data.product_ref})
+        customer = await self._customer(caller, data.customer_ref or "")
+        if data.product_ref is not None:
+            await self._product(caller, data.product_ref)
+        new = NewHosted(kind=HostedKind.CUSTOMER, customer_ref=customer.ref, product_ref=data.product_ref)
+        session_id, url = await self._open(caller, new, request)
+        return CustomerSessionAnswer(session_id, url)
+
+    async def customer_session(
+        self, caller: NamedDependency[Caller], request: AnyRequest, session_id: FromPath[str]
+    ) -> CustomerSessionState:
+        """Get a customer session with its customer."""
+        session = await self._catalog.hosted.find(session_id)
+        if session is None or (session.scope_id, session.kind) != (caller.scope.id, HostedKind.CUSTOMER):
+            raise SessionNotFound(f"Customer session not found: {session_id[:64]}")
+        customer = await self._customer(caller, session.customer_ref)
+        return CustomerSessionState(
+            session_id=session_id,
+            status=session.status_at(self._catalog.hosted.now()),
+            customer_url=self._addresses.of(session.kind, session_id, dict(request.scope["headers"])),
+            customer=customer_answer(customer, await self._views.active_of(caller.scope.id, customer.ref)),
+            created_at=iso(session.created_at),
+            updated_at=iso(session.updated_at),
+            expires_at=iso(session.expires_at),
+        )
+
+    async def open_checkout(
+        self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[CheckoutSessionBody]
+    ) -> CheckoutSessionAnswer:
+        """Make a link to a page where the customer buys a plan, or credits."""
+        required = {"customerRef": data.customer_ref}
+        if data.purpose is None:
+            required["productRef"] = data.product_ref
+        _check(required, {"productRef": data.product_ref, "planRef": data.plan_ref})
+        if (fault := _url_fault(data.return_url)) is not None:
+            raise ValidationFailed.of("returnUrl", fault)
+        customer = await self._customer(caller, data.customer_ref or "")
+        if data.product_ref is not None:
+            await self._product(caller, data.product_ref)
+        if data.plan_ref is not None:
+            plan = await self._catalog.plans.get(caller.scope.id, data.plan_ref)
+            if plan is None or plan.product_ref != data.product_ref:
+                raise PlanNotFound
+        new = NewHosted(
+            kind=HostedKind.CHECKOUT,
+            customer_ref=customer.ref,
+            product_ref=data.product_ref,
+            plan_ref=data.plan_ref,
+            purpose=Purpose.PRODUCT if data.purpose is None else Purpose.CREDIT_TOPUP,
+            return_url=data.return_url,
+        )
+        session_id, url = await self._open(caller, new, request)
+        return CheckoutSessionAnswer(session_id, url)
+
+    async def user_info(
+        self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[UserInfoBody]
+    ) -> UserInfoAnswer:
+        """Say who a customer is, what it has of a product and how much of that is used."""
+        _check({"customerRef": data.customer_ref, "productRef": data.product_ref})
+        customer = await self._customer(caller, data.customer_ref or "")
+        product = await self._product(caller, data.product_ref or "")
+        views = await self._views.active_of(caller.scope.id, customer.ref)
+        view = next((each for each in views if each.purchase.product_ref == product.ref), None)
+        new = NewHosted(kind=HostedKind.CUSTOMER, customer_ref=customer.ref, product_ref=product.ref)
+        _, url = await self._open(caller, new, request)
+        info = UserInfoAnswer(
+            status=f"No active purchase: {product.name}",
+            user=UserAnswer(customer.ref, customer.name, customer.email, customer.external_ref),
+            verify_url=url,
+        )
+        if view is not None:
+            info.status, info.purchase = _sentence(view), _purchase(view)
+        return info
+
+    async def _open(self, caller: Caller, new: NewHosted, request: AnyRequest) -> tuple[str, str]:
+        """Return the id and the address of a new session."""
+        session_id = await self._catalog.hosted.open(caller.scope.id, new)
+        return session_id, self._addresses.of(new.kind, session_id, dict(request.scope["headers"]))
+
+    async def _customer(self, caller: Caller, ref: str) -> Customer:
+        customer = await self._catalog.customers.get(caller.scope.id, ref)
+        if customer is None:
+            raise CustomerNotFound.named(ref)
+        return customer
+
+    async def _product(self, caller: Caller, ref: str) -> Product:
+        product = await self._catalog.products.get(caller.scope.id, ref)
+        if product is None:
+            raise ProductNotFound
+        return product
+
+
+def _check(required: dict[str, str | None], optional: dict[str, str | None] | None = None) -> None:
+    """Raises ValidationFailed, naming every ref that is not one."""
+    given = {path: ref for path, ref in (optional or {}).items() if ref is not None}
+    if faults := ref_faults(required | given):
+        raise ValidationFailed(faults)
+
+
+def _url_fault(url: str | None) -> str | None:
+    """A page of ours sends browsers there: http and https only."""
+    if url is None:
+        return None
+    if len(url) > _MAX_URL or not url.startswith(("https://", "http://")):
+        return f"must be an http or https address of at most {_MAX_URL} characters"
+    return None
+
+
+def _total(view: PurchaseView) -> int | None:
+    """Return the billionths that the period has room for; of credit plans, what is used and what is left."""
+    account, terms = view.account, view.account.terms
+    if terms is None:
+        return None
+    if terms.is_prepaid:
+        return account.used + access(account).remaining * NANO
+    free = free_units(account)
+    return None if free is None else account.used + account.held + free
+
+
+def _sentence(view: PurchaseView) -> str:
+    total = _total(view)
+    used = "unlimited usage" if total is None else f"{_percent(view.account.used, total)}% usage consumed"
+    kind = "purchase" if view.plan.type is PlanType.ONE_TIME else "subscription"
+    return f"{view.status.capitalize()} {kind}: {view.product_name} ({used})"
+
+
+def _percent(used: int, total: int) -> int:
+    return 100 if not total else used * 100 // total
+
+
+def _purchase(view: PurchaseView) -> UserPurchase:
+    purchase, plan, account = view.purchase, view.plan, view.account
+    total = _total(view)
+    percent = None if total is None else Decimal(_percent(account.used, total))
+    period_end = None if account.period is None else account.period.end
+    return UserPurchase(
+        reference=purchase.ref,
+        status=view.status,
+        product_name=view.product_name,
+        plan_type=plan.type,
+        start_date=iso(purchase.started_at),
+        end_date=iso_or_unset(purchase.ends_at or period_end),
+        usage=UserUsage(
+            used=exact(account.used),
+            remaining=access(account).remaining,
+            total=number(None if total is None else join(*pair(total)), quote=False),
+            meter_ref=plan.meter_ref,
+            percent_used=number(percent, quote=False),
+        ),
+        plan=UserPlan(
+            reference=plan.ref,
+            name=plan.name,
+            type=plan.type,
+            price=plan.base_price or plan.price,
+            currency=plan.currency,
+            billing_cycle=plan.billing_cycle,
+            features=plan.extra("features"),
+            limits=plan.extra("limits"),
+        ),
+    )

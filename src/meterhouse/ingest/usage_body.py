@@ -1,0 +1,317 @@
+"""What a client may send for one meter event, and the pure checks that turn it into an action.
+
+Contract: solvapay.md §3.1 (`/usages`, `/meter-events`) and §7; unknown keys are ignored.
+"""
+
+from collections.abc import Container, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, Protocol
+
+from msgspec import UNSET, Raw, Struct
+
+from meterhouse.ingest.body import MAX_AHEAD, MAX_KEY, read_timestamp
+from meterhouse.ingest.properties import read_properties
+from meterhouse.model import text, units
+from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.event import EPOCH, Outcome, to_microseconds
+from meterhouse.model.ledger import Track
+from meterhouse.model.meter import Aggregation, Meter, MeterStatus
+from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
+from meterhouse.model.units import NANO
+
+ACTION_TYPES: Final = ("transaction", "api_call", "hour", "email", "storage", "custom")
+MAX_USAGE_UNITS: Final = 100_000
+DEFAULT_METER: Final = "requests"
+_MAX_TEXT: Final = 1_000
+_MAX_METER_NAME: Final = 100
+_REQUIRED: Final = "is required"
+_INVALID_METER: Final = "Invalid meter name or meter is archived"
+
+
+class UsageBody(Struct, rename="camel", gc=False):
+    """One usage record. Everything is optional here, so that one answer names every fault."""
+
+    customer_ref: str | None = None
+    customer_id: str | None = None
+    product_ref: str | None = None
+    product_reference: str | None = None
+    purchase_ref: str | None = None
+    purchase_reference: str | None = None
+    action_type: str | None = None
+    meter_name: str | None = None
+    units: Any = UNSET  # Any: a Decimal field would take the strings "5" and "NaN"
+    outcome: str | None = None
+    timestamp: str | None = None
+    idempotency_key: str | None = None
+    description: str | None = None
+    error_message: str | None = None
+    duration: Any = UNSET  # Any: as units
+    metadata: Raw = Raw()
+
+
+class MeterEventBody(Struct, rename="camel", gc=False):
+    """One event for a named meter; purchaseRef and idempotencyKey are ours."""
+
+    customer_ref: str | None = None
+    customer_id: str | None = None
+    product_ref: str | None = None
+    product_reference: str | None = None
+    purchase_ref: str | None = None
+    meter_name: str | None = None
+    value: Any = UNSET  # Any: as units
+    timestamp: str | None = None
+    idempotency_key: str | None = None
+    properties: Raw = Raw()
+
+
+class Known(NamedTuple):
+    """What the checks compare with. meters: those of the names that were asked for and exist.
+
+    oldest: the earliest time that is taken, None for 1970.
+    """
+
+    scope_id: int
+    customers: Container[str]
+    meters: Mapping[str, Meter]
+    latest: datetime
+    oldest: datetime | None
+
+
+def known_at(
+    now: datetime, scope_id: int, customers: Container[str], meters: Mapping[str, Meter], age_days: int
+) -> Known:
+    """age_days: how many days back a usage record may lie, 0 for any number."""
+    oldest = now - timedelta(days=age_days) if age_days else None
+    return Known(scope_id, customers, meters, now + MAX_AHEAD, oldest)
+
+
+def read_usage(body: UsageBody, header_key: str | None, known: Known) -> Track | list[FieldError]:
+    """Return the action that `POST /v1/sdk/usages` asks for, or everything that is wrong with it.
+
+    An unknown customer is no fault (contract §0.1 row 13). A meter that is not there is `requests`; an
+    archived one is a fault.
+    """
+    faults = _Faults()
+    customer_ref = faults.customer(body.customer_ref, body.customer_id)
+    action = body.action_type or "api_call"
+    if action not in ACTION_TYPES:
+        faults.add("actionType", f"must be one of {', '.join(ACTION_TYPES)}")
+    outcome = _outcome(body.outcome)
+    if outcome is None:
+        faults.add("outcome", f"must be one of {', '.join(Outcome)}")
+    meter = known.meters.get(body.meter_name) if body.meter_name else None
+    if meter is not None and not _takes_events(meter):
+        faults.add("meterName", _INVALID_METER)
+    track = Track(
+        scope_id=known.scope_id,
+        type=f"usage.{action}",
+        customer_ref=customer_ref,
+        customer_known=customer_ref in known.customers,
+        product_ref=faults.ref("productRef", body.product_ref, body.product_reference),
+        purchase_ref=faults.ref("purchaseRef", body.purchase_ref, body.purchase_reference),
+        meter=_meter_of(body, meter),
+        units=faults.whole_units(body.units),
+        outcome=outcome or Outcome.SUCCESS,
+        timestamp=faults.time(body.timestamp, known),
+        key=faults.key(body.idempotency_key, header_key),
+        properties=faults.properties("metadata", body.metadata),
+        details=_details(body.description, body.error_message, body.duration, faults),
+    )
+    return faults.found or track
+
+
+def read_meter_event(body: MeterEventBody, header_key: str | None, known: Known) -> Track | list[FieldError]:
+    """Return the action that `POST /v1/sdk/meter-events` asks for, or everything that is wrong with it.
+
+    Without a meterName it is for `requests`. A count meter counts 1 whatever the value, which is kept as a
+    detail.
+    """
+    faults = _Faults()
+    customer_ref = faults.customer(body.customer_ref, body.customer_id)
+    name = body.meter_name if body.meter_name is not None else DEFAULT_METER
+    meter = known.meters.get(name)
+    if meter is None or not _takes_events(meter):
+        faults.add("meterName", _INVALID_METER)
+    value = faults.units("value", body.value, NANO)
+    counts_one = meter is not None and meter.aggregation is Aggregation.COUNT
+    details = None
+    if counts_one and value != NANO:
+        details = text.canonical({"value": units.join(*units.pair(value))})
+    track = Track(
+        scope_id=known.scope_id,
+        type=f"meter.{name}",
+        customer_ref=customer_ref,
+        customer_known=customer_ref in known.customers,
+        product_ref=faults.ref("productRef", body.product_ref, body.product_reference),
+        purchase_ref=faults.ref("purchaseRef", body.purchase_ref, None),
+        meter=name,
+        units=NANO if counts_one else value,
+        outcome=Outcome.SUCCESS,
+        timestamp=faults.time(body.timestamp, known),
+        key=faults.key(body.idempotency_key, header_key),
+        properties=faults.properties("properties", body.properties),
+        details=details,
+    )
+    return faults.found or track
+
+
+class SettleSaid(Protocol):
+    """What a body says that settles a hold."""
+
+    @property
+    def units(self) -> object: ...
+    @property
+    def action_type(self) -> str | None: ...
+    @property
+    def idempotency_key(self) -> str | None: ...
+    @property
+    def description(self) -> str | None: ...
+    @property
+    def duration(self) -> object: ...
+    @property
+    def metadata(self) -> Raw: ...
+
+
+class Settled(NamedTuple):
+    """What a settle books. units: billionths. properties, details: canonical JSON text."""
+
+    units: int
+    type: str
+    key: str | None
+    properties: str | None
+    details: str | None
+
+
+def read_settlement(body: SettleSaid, header_key: str | None) -> Settled:
+    """Return what is to be booked. Raises ValidationFailed, naming every fault."""
+    faults = _Faults()
+    action = body.action_type or "api_call"
+    if action not in ACTION_TYPES:
+        faults.add("actionType", f"must be one of {', '.join(ACTION_TYPES)}")
+    if body.units is UNSET or body.units is None:
+        faults.add("units", "is required: how much was used, 0 or more")
+    settled = Settled(
+        units=faults.units("units", body.units, 0),
+        type=f"usage.{action}",
+        key=faults.key(body.idempotency_key, header_key),
+        properties=faults.properties("metadata", body.metadata),
+        details=_details(body.description, None, body.duration, faults),
+    )
+    if faults.found:
+        raise ValidationFailed(faults.found)
+    return settled
+
+
+class _Faults:
+    """Collects what is wrong; each check returns the field's value, or one that is not used."""
+
+    def __init__(self) -> None:
+        self.found: list[FieldError] = []
+
+    def add(self, path: str, sentence: str) -> None:
+        self.found.append(FieldError(path, sentence))
+
+    def customer(self, ref: str | None, alias: str | None) -> str:
+        given = ref if ref is not None else alias
+        if not given:
+            self.add("customerRef", _REQUIRED)
+            return ""
+        return self.ref("customerRef", given, alias) or ""
+
+    def ref(self, path: str, ref: str | None, alias: str | None) -> str | None:
+        given = ref if ref is not None else alias
+        if given is None:
+            return None
+        if not 0 < len(given) <= MAX_REF:
+            self.add(path, f"must have 1 to {MAX_REF} characters")
+        elif alias not in (None, given):
+            self.add(path, "is given twice, with different values; send one of them")
+        return given
+
+    def whole_units(self, value: object) -> int:
+        """Return billionths: 1 unit where none are given."""
+        billionths = self.units("units", value, NANO)
+        if billionths % NANO or billionths > MAX_USAGE_UNITS * NANO:
+            self.add("units", f"must be a whole number from 0 to {MAX_USAGE_UNITS}")
+        return billionths
+
+    def units(self, path: str, value: object, default: int) -> int:
+        if value is UNSET or value is None:
+            return default
+        amount = units.split(value)
+        if isinstance(amount, str):
+            self.add(path, amount)
+            return default
+        return amount[0] * NANO + amount[1]
+
+    def time(self, given: str | None, known: Known) -> int | None:
+        if given is None:
+            return None
+        at = read_timestamp(given, known.latest)
+        if isinstance(at, str):
+            self.add("timestamp", at)
+            return None
+        if known.oldest is not None and at < to_microseconds(max(known.oldest, EPOCH)):
+            self.add("timestamp", "must not be older than the server takes (METERHOUSE_USAGE_MAX_AGE_DAYS)")
+        return at
+
+    def key(self, own: str | None, header: str | None) -> str | None:
+        if own is not None and header is not None and own != header:
+            self.add("idempotencyKey", "differs from the Idempotency-Key header; send one of them")
+        key = own if own is not None else header
+        if key is not None and not 0 < len(key) <= MAX_KEY:
+            self.add("idempotencyKey", f"must have 1 to {MAX_KEY} characters")
+        return key
+
+    def properties(self, path: str, raw: Raw) -> str | None:
+        if not bytes(raw):
+            return None
+        found = read_properties(bytes(raw))
+        if isinstance(found, FieldError):
+            self.add(path + found.path.removeprefix("properties"), found.message)
+            return None
+        return found
+
+
+def _takes_events(meter: Meter) -> bool:
+    return meter.status is MeterStatus.ACTIVE and meter.is_recorded_on
+
+
+def _meter_of(body: UsageBody, meter: Meter | None) -> str | None:
+    """Return the meter to record on; None: the one of the customer's plan."""
+    if body.meter_name is None:
+        return None
+    return DEFAULT_METER if meter is None else meter.name
+
+
+def _outcome(given: str | None) -> Outcome | None:
+    if given is None:
+        return Outcome.SUCCESS
+    return Outcome(given) if given in set(Outcome) else None
+
+
+def _details(
+    description: str | None, error_message: str | None, duration: object, faults: _Faults
+) -> str | None:
+    """Return what else is said of the event, as canonical JSON."""
+    said: dict[str, object] = {}
+    for path, value in (("description", description), ("errorMessage", error_message)):
+        if value is not None:
+            said[path] = value
+            if len(value) > _MAX_TEXT:
+                faults.add(path, f"must have at most {_MAX_TEXT} characters")
+    if duration is not UNSET and duration is not None:
+        if (
+            not isinstance(duration, int | Decimal)
+            or isinstance(duration, bool)
+            or not _is_positive(duration)
+        ):
+            faults.add("duration", "must be a number, 0 or more, of milliseconds")
+        else:
+            said["duration"] = duration
+    return text.canonical(said) if said else None
+
+
+def _is_positive(number: int | Decimal) -> bool:
+    return Decimal(number).is_finite() and number >= 0

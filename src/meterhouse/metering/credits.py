@@ -1,0 +1,50 @@
+"""Credits: balances, what moves them beside usage, and their history."""
+
+from collections.abc import Sequence
+
+from meterhouse.metering.decide import decide
+from meterhouse.model.credit import Balance, CreditKind, CreditMove, CreditQuestion
+from meterhouse.model.errors import CustomerNotFound
+from meterhouse.model.ledger import Credit, CreditMoved, Recording
+from meterhouse.ports import Directory, Ledger
+
+
+class Credits:
+    """Every method raises CustomerNotFound."""
+
+    def __init__(self, ledger: Ledger, directory: Directory) -> None:
+        self._ledger = ledger
+        self._directory = directory
+
+    async def balance(self, scope_id: int, customer_ref: str) -> Balance:
+        await self._check(scope_id, customer_ref)
+        return await self._ledger.balance(scope_id, customer_ref)
+
+    async def move(
+        self,
+        scope_id: int,
+        customer_ref: str,
+        kind: CreditKind,
+        credits_: int,
+        reason: str | None,
+        key: str | None,
+    ) -> int:
+        """Move a balance, and return what it is afterwards; a repeat moves nothing and returns the same.
+
+        credits_: signed. Raises CreditsNotFree: so many are not there, or are held; IdempotencyConflict.
+        """
+        await self._check(scope_id, customer_ref)
+        action = Credit(
+            scope_id=scope_id, customer_ref=customer_ref, kind=kind, credits=credits_, reason=reason, key=key
+        )
+        (outcome,) = await self._ledger.record(Recording((action,), decide))
+        assert isinstance(outcome, CreditMoved)  # noqa: S101 - the outcome of a Credit
+        return outcome.balance
+
+    async def history(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
+        await self._check(scope_id, question.customer_ref)
+        return await self._ledger.credit_moves(scope_id, question)
+
+    async def _check(self, scope_id: int, customer_ref: str) -> None:
+        if not await self._directory.known_customers(scope_id, (customer_ref,)):
+            raise CustomerNotFound.named(customer_ref)

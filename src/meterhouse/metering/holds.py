@@ -1,0 +1,88 @@
+"""Holds: what was reserved is settled with what was used, or given back."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from meterhouse.ingest.usage_body import Settled
+from meterhouse.metering.decide import decide
+from meterhouse.model.errors import HoldNotFound, MeterhouseError
+from meterhouse.model.hold import Hold, hold_number
+from meterhouse.model.ledger import Ending, Expire, Recording, Release, Settle
+from meterhouse.ports import Ledger
+
+_PAUSE_SECONDS: Final = 5.0
+_logger = structlog.get_logger()
+
+
+class HoldSweep:
+    """Writes down what has expired. Nothing waits for it: every answer gives due holds back by itself."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def once(self) -> int:
+        """Write down the holds whose time has come, at most a thousand; return how many."""
+        due = await self._ledger.due_holds()
+        if due:
+            actions = tuple(Expire(scope_id=scope_id, hold=number) for scope_id, number in due)
+            await self._ledger.record(Recording(actions, decide))
+        return len(due)
+
+    async def run(self) -> None:
+        """Go on for ever, every few seconds; after a failure it is tried again."""
+        while True:
+            try:
+                more = await self.once() > 0
+            except MeterhouseError as error:
+                more = False
+                _logger.warning("hold_sweep_failed", error=str(error))
+            await asyncio.sleep(0 if more else _PAUSE_SECONDS)
+
+
+class Holds:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def get(self, scope_id: int, ref: str) -> Hold:
+        """Raises HoldNotFound."""
+        number = hold_number(ref)
+        hold = None if number is None else await self._ledger.hold(scope_id, number)
+        if hold is None:
+            raise HoldNotFound
+        return hold
+
+    async def settle(self, scope_id: int, ref: str, said: Settled) -> Ending:
+        """Book what was used; the rest of the reservation is free again. A second settle changes nothing.
+
+        Raises HoldNotFound, HoldReleased, IdempotencyConflict.
+        """
+        return await self._end(
+            ref,
+            lambda number: Settle(
+                scope_id=scope_id,
+                hold=number,
+                units=said.units,
+                type=said.type,
+                key=said.key,
+                properties=said.properties,
+                details=said.details,
+            ),
+        )
+
+    async def release(self, scope_id: int, ref: str) -> Ending:
+        """Give the reservation back. Again, or after it expired, is a no-op.
+
+        Raises HoldNotFound, HoldSettled.
+        """
+        return await self._end(ref, lambda number: Release(scope_id=scope_id, hold=number))
+
+    async def _end(self, ref: str, action: Callable[[int], Settle | Release]) -> Ending:
+        number = hold_number(ref)
+        if number is None:
+            raise HoldNotFound
+        (outcome,) = await self._ledger.record(Recording((action(number),), decide))
+        assert isinstance(outcome, Ending)  # noqa: S101 - the outcome of both
+        return outcome

@@ -1,0 +1,142 @@
+"""The limit check: may this customer go on, and what has it to do if not (contract §3.2, §4.2)."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from meterhouse.metering.access import NONE, Access, access
+from meterhouse.metering.decide import decide
+from meterhouse.model.errors import CustomerNotFound, ProductNotFound
+from meterhouse.model.hold import Hold
+from meterhouse.model.hosted import HostedKind, NewHosted
+from meterhouse.model.ledger import Account, Recording, Reserve, Reserved
+from meterhouse.model.plan import Plan, PlanType
+from meterhouse.model.product import Product
+from meterhouse.model.purchase import Origin, Sale
+from meterhouse.model.tenant import Caller
+from meterhouse.ports import Catalog, Ledger
+
+
+class Reservation(Struct, frozen=True):
+    """units: billionths. ttl_us: how long they are kept."""
+
+    units: int
+    ttl_us: int
+    key: str | None
+
+
+class LimitQuestion(Struct, frozen=True, kw_only=True):
+    """with_session: open the hosted page that the customer needs. reserve: take units if they are free."""
+
+    customer_ref: str
+    product_ref: str
+    meter_name: str | None = None
+    with_session: bool = False
+    reserve: Reservation | None = None
+
+
+class LimitFinding(Struct, frozen=True, kw_only=True):
+    """account: what was decided by. hold: what was reserved.
+
+    default: the plan that the customer has to activate first; offered: what it may choose from then.
+    session: kind and id of the hosted page that was opened.
+    """
+
+    product: Product
+    account: Account
+    access: Access
+    hold: Hold | None = None
+    default: Plan | None = None
+    offered: Sequence[Plan] = ()
+    session: tuple[HostedKind, str] | None = None
+
+
+class Limits:
+    def __init__(self, ledger: Ledger, catalog: Catalog) -> None:
+        self._ledger = ledger
+        self._catalog = catalog
+
+    async def check(self, caller: Caller, asked: LimitQuestion) -> LimitFinding:
+        """Answer a limit check; a customer without a purchase is first enrolled in a free default plan.
+
+        Raises CustomerNotFound, ProductNotFound; with `reserve` IdempotencyConflict and Unavailable.
+        """
+        scope_id = caller.scope.id
+        if not await self._catalog.directory.known_customers(scope_id, (asked.customer_ref,)):
+            raise CustomerNotFound.named(asked.customer_ref)
+        product = await self._catalog.products.get(scope_id, asked.product_ref)
+        if product is None:
+            raise ProductNotFound
+        account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
+        if not _has_access(account):
+            default = await self._catalog.plans.default_of(scope_id, asked.product_ref)
+            if default is None:
+                return await self._denied(scope_id, asked, product, account)
+            if default.requires_payment or default.type is PlanType.USAGE_BASED:
+                return await self._activation_required(scope_id, asked, product, default)
+            sale = Sale(customer_ref=asked.customer_ref, plan=default, origin=Origin.FREE_DEFAULT, paid=False)
+            await self._catalog.purchases.activate(caller, sale)
+            account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
+        if asked.reserve is not None:
+            return await self._reserve(scope_id, asked, product, asked.reserve)
+        found = access(account)
+        if not found.within:
+            return await self._denied(scope_id, asked, product, account)
+        return LimitFinding(product=product, account=account, access=found)
+
+    async def _reserve(
+        self, scope_id: int, asked: LimitQuestion, product: Product, reserve: Reservation
+    ) -> LimitFinding:
+        action = Reserve(
+            scope_id=scope_id,
+            customer_ref=asked.customer_ref,
+            product_ref=asked.product_ref,
+            units=reserve.units,
+            ttl_us=reserve.ttl_us,
+            key=reserve.key,
+        )
+        (outcome,) = await self._ledger.record(Recording((action,), decide))
+        assert isinstance(outcome, Reserved)  # noqa: S101 - the outcome of a Reserve
+        if outcome.hold is None:
+            return await self._denied(scope_id, asked, product, outcome.account)
+        left = outcome.hold.remaining
+        found = Access(within=True, remaining=left) if left is not None else access(outcome.account)
+        return LimitFinding(product=product, account=outcome.account, access=found, hold=outcome.hold)
+
+    async def _denied(
+        self, scope_id: int, asked: LimitQuestion, product: Product, account: Account
+    ) -> LimitFinding:
+        left = Access(within=False, remaining=access(account).remaining)
+        session = await self._open(scope_id, asked, HostedKind.CHECKOUT)
+        return LimitFinding(product=product, account=account, access=left, session=session)
+
+    async def _activation_required(
+        self, scope_id: int, asked: LimitQuestion, product: Product, default: Plan
+    ) -> LimitFinding:
+        balance = await self._ledger.balance(scope_id, asked.customer_ref)
+        account = Account(at=0, balance=balance.credits, held_credits=balance.held)
+        return LimitFinding(
+            product=product,
+            account=account,
+            access=NONE,
+            default=default,
+            offered=[
+                plan
+                for plan in await self._catalog.plans.of_product(scope_id, product.ref, hidden=False)
+                if plan.is_active
+            ],
+            session=await self._open(scope_id, asked, HostedKind.CUSTOMER),
+        )
+
+    async def _open(
+        self, scope_id: int, asked: LimitQuestion, kind: HostedKind
+    ) -> tuple[HostedKind, str] | None:
+        """Open a hosted page where one is wanted: who only looks must not make sessions."""
+        if not asked.with_session:
+            return None
+        new = NewHosted(kind=kind, customer_ref=asked.customer_ref, product_ref=asked.product_ref)
+        return kind, await self._catalog.hosted.open(scope_id, new)
+
+
+def _has_access(account: Account) -> bool:
+    return account.purchase is not None and account.purchase.gives_access(account.at)

@@ -1,0 +1,148 @@
+"""Purchases as they are shown, and how a customer comes to one (contract §3.2 activate, §3.6)."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from meterhouse.model.hosted import HostedKind, NewHosted
+from meterhouse.model.ledger import Account
+from meterhouse.model.plan import Plan, PlanType
+from meterhouse.model.purchase import Origin, Purchase, PurchaseQuestion, PurchaseStatus, Sale
+from meterhouse.model.tenant import Caller
+from meterhouse.ports import Catalog, Ledger
+
+
+class ActivationStatus(StrEnum):
+    ACTIVATED = "activated"
+    ALREADY_ACTIVE = "already_active"
+    TOPUP_REQUIRED = "topup_required"
+    PAYMENT_REQUIRED = "payment_required"
+    INVALID = "invalid"
+
+
+class ActivationOutcome(Struct, frozen=True, kw_only=True):
+    """plan: None where it is invalid, and message says why. credits: of a usage-based plan's customer."""
+
+    status: ActivationStatus
+    plan: Plan | None = None
+    purchase: Purchase | None = None
+    credits: int | None = None
+    checkout: str | None = None
+    message: str | None = None
+
+
+class PurchaseView(Struct, frozen=True, kw_only=True):
+    """A purchase with what its answer needs beside it. account: in the period that is now."""
+
+    purchase: Purchase
+    plan: Plan
+    account: Account
+    status: PurchaseStatus
+    customer_email: str
+    product_name: str
+
+
+class PurchaseViews:
+    """Puts purchases together with their usage and the names of what they are about."""
+
+    def __init__(self, ledger: Ledger, catalog: Catalog) -> None:
+        self._ledger = ledger
+        self._catalog = catalog
+
+    async def of(self, scope_id: int, purchases: Sequence[Purchase]) -> list[PurchaseView]:
+        emails: dict[str, str] = {}
+        names: dict[str, str] = {}
+        for purchase in purchases:
+            if purchase.customer_ref not in emails:
+                customer = await self._catalog.customers.get(scope_id, purchase.customer_ref)
+                emails[purchase.customer_ref] = customer.email if customer is not None else ""
+            if purchase.product_ref not in names:
+                product = await self._catalog.products.get(scope_id, purchase.product_ref)
+                names[purchase.product_ref] = product.name if product is not None else ""
+        accounts = await self._ledger.of_purchases(scope_id, purchases)
+        return [
+            PurchaseView(
+                purchase=purchase,
+                plan=purchase.plan,
+                account=account,
+                status=purchase.status_at(account.at),
+                customer_email=emails[purchase.customer_ref],
+                product_name=names[purchase.product_ref],
+            )
+            for purchase, account in zip(purchases, accounts, strict=True)
+        ]
+
+    async def active_of(self, scope_id: int, customer_ref: str) -> list[PurchaseView]:
+        """Return the customer's purchases that give access now, the newest first."""
+        question = PurchaseQuestion(customer_ref=customer_ref)
+        found = await self._catalog.purchases.matching(scope_id, question)
+        return [
+            view for view in await self.of(scope_id, found) if view.purchase.gives_access(view.account.at)
+        ]
+
+
+class Activations:
+    """topup_first: a usage-based plan needs a balance before it is activated (contract §0.1 row 2)."""
+
+    def __init__(self, ledger: Ledger, catalog: Catalog, *, topup_first: bool) -> None:
+        self._ledger = ledger
+        self._catalog = catalog
+        self._topup_first = topup_first
+
+    async def activate(
+        self, caller: Caller, customer_ref: str, product_ref: str, plan_ref: str
+    ) -> ActivationOutcome:
+        """Give a customer a plan, or say what has to be done first. Nothing is refused with an error."""
+        scope_id = caller.scope.id
+        plan = await self._catalog.plans.get(scope_id, plan_ref)
+        if fault := await self._fault(scope_id, customer_ref, product_ref, plan):
+            return ActivationOutcome(status=ActivationStatus.INVALID, message=fault)
+        assert plan is not None  # noqa: S101 - else it were at fault
+        standing = await self._ledger.standing(scope_id, customer_ref, product_ref)
+        credits_ = (await self._ledger.balance(scope_id, customer_ref)).credits
+        current = standing.purchase
+        if current is not None and current.gives_access(standing.at) and current.plan_ref == plan.ref:
+            return _done(ActivationStatus.ALREADY_ACTIVE, plan, current, credits_)
+        if plan.type is PlanType.USAGE_BASED and self._topup_first and credits_ <= 0:
+            return _done(ActivationStatus.TOPUP_REQUIRED, plan, None, credits_)
+        if await self._must_pay(scope_id, customer_ref, plan):
+            new = NewHosted(
+                kind=HostedKind.CHECKOUT,
+                customer_ref=customer_ref,
+                product_ref=product_ref,
+                plan_ref=plan_ref,
+            )
+            checkout = await self._catalog.hosted.open(scope_id, new)
+            return ActivationOutcome(status=ActivationStatus.PAYMENT_REQUIRED, plan=plan, checkout=checkout)
+        sale = Sale(customer_ref=customer_ref, plan=plan, origin=Origin.ACTIVATION, paid=False)
+        bought = await self._catalog.purchases.activate(caller, sale)
+        return _done(ActivationStatus.ACTIVATED, plan, bought.purchase, credits_)
+
+    async def _fault(
+        self, scope_id: int, customer_ref: str, product_ref: str, plan: Plan | None
+    ) -> str | None:
+        if not await self._catalog.directory.known_customers(scope_id, (customer_ref,)):
+            return "Customer not found"
+        if not await self._catalog.directory.known_products(scope_id, (product_ref,)):
+            return "Product not found"
+        if plan is None or plan.product_ref != product_ref:
+            return "Plan not found"
+        return None if plan.is_active else "Plan is not active"
+
+    async def _must_pay(self, scope_id: int, customer_ref: str, plan: Plan) -> bool:
+        """Whether money comes first: not for free and usage-based plans, nor for a trial not had before."""
+        if not plan.requires_payment or plan.type is PlanType.USAGE_BASED:
+            return False
+        if not plan.trial_days:
+            return True
+        question = PurchaseQuestion(customer_ref=customer_ref, product_ref=plan.product_ref)
+        before = await self._catalog.purchases.matching(scope_id, question)
+        return any(purchase.plan_ref == plan.ref for purchase in before)
+
+
+def _done(
+    status: ActivationStatus, plan: Plan, purchase: Purchase | None, credits_: int
+) -> ActivationOutcome:
+    shown = credits_ if plan.type is PlanType.USAGE_BASED else None
+    return ActivationOutcome(status=status, plan=plan, purchase=purchase, credits=shown)

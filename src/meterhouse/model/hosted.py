@@ -1,0 +1,56 @@
+"""Hosted sessions: short-lived links to pages of ours, where a customer buys or looks after what it bought.
+
+The id in the link is the credential: whoever has it acts for the customer (contract §3.3, §3.7).
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+LIFETIME_US: Final = 900_000_000
+"""Fifteen minutes."""
+
+
+class HostedKind(StrEnum):
+    CHECKOUT = "checkout"
+    CUSTOMER = "customer"
+
+
+class HostedStatus(StrEnum):
+    ACTIVE = "active"
+    USED = "used"
+    EXPIRED = "expired"
+
+
+class Purpose(StrEnum):
+    """What a checkout is for: a plan of a product, or credits."""
+
+    PRODUCT = "product"
+    CREDIT_TOPUP = "credit_topup"
+
+
+class NewHosted(Struct, frozen=True, kw_only=True):
+    """product_ref, plan_ref: None leaves the choice to the customer. return_url: where to go when done."""
+
+    kind: HostedKind
+    customer_ref: str
+    product_ref: str | None = None
+    plan_ref: str | None = None
+    purpose: Purpose = Purpose.PRODUCT
+    return_url: str | None = None
+
+
+class Hosted(NewHosted, frozen=True, kw_only=True):
+    """status: as it was last written; see `status_at`. Times: microseconds since 1970."""
+
+    scope_id: int
+    status: HostedStatus
+    created_at: int
+    updated_at: int
+    expires_at: int
+
+    def status_at(self, at: int) -> HostedStatus:
+        if self.status is HostedStatus.ACTIVE and at >= self.expires_at:
+            return HostedStatus.EXPIRED
+        return self.status

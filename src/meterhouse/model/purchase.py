@@ -1,0 +1,198 @@
+"""Purchases: a customer has a plan of a product. And the decisions about them, without I/O."""
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from meterhouse.model.errors import PurchaseNotCancellable, PurchaseNotReactivable
+from meterhouse.model.period import DAY_US, Grid
+from meterhouse.model.plan import Plan, PlanType
+from meterhouse.model.terms import Terms, terms_of, terms_of_snapshot
+
+
+class PurchaseStatus(StrEnum):
+    PENDING = "pending"
+    ACTIVE = "active"
+    TRIALING = "trialing"
+    PAST_DUE = "past_due"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    SUSPENDED = "suspended"
+    REFUNDED = "refunded"
+
+
+class Origin(StrEnum):
+    """How a purchase came about."""
+
+    ACTIVATION = "activation"
+    FREE_DEFAULT = "free_default"
+    CHECKOUT = "checkout"
+
+
+class Purchase(Struct, frozen=True, kw_only=True):
+    """snapshot: JSON text of the plan as it was (`model.plan.Plan`); its later changes do not touch it.
+
+    status: as it was last written; what it is at a time, `status_at` says.
+    ends_at: when access ends for good; None while it renews. Times: microseconds since 1970.
+    amount: minor units of `currency`.
+    """
+
+    ref: str
+    customer_ref: str
+    product_ref: str
+    plan_ref: str
+    status: PurchaseStatus
+    origin: Origin
+    snapshot: str
+    amount: int = 0
+    currency: str = "USD"
+    started_at: int
+    ends_at: int | None = None
+    trial_ends_at: int | None = None
+    paid_at: int | None = None
+    cancelled_at: int | None = None
+    cancellation_reason: str | None = None
+    created_at: int
+    updated_at: int
+
+    @property
+    def plan(self) -> Plan:
+        return msgspec.json.decode(self.snapshot, type=Plan)
+
+    @property
+    def terms(self) -> Terms:
+        return terms_of_snapshot(self.snapshot)
+
+    @property
+    def grid(self) -> Grid:
+        terms = self.terms
+        return Grid(self.started_at, terms.cycle, terms.calendar)
+
+    def status_at(self, at: int) -> PurchaseStatus:
+        """Return the status at a time: trials and ends take place by the clock, not by a job."""
+        if self.status not in (PurchaseStatus.ACTIVE, PurchaseStatus.TRIALING):
+            return self.status
+        if self.ends_at is not None and at >= self.ends_at:
+            return PurchaseStatus.EXPIRED if self.cancelled_at is None else PurchaseStatus.CANCELLED
+        if self.trial_ends_at is not None:
+            if at < self.trial_ends_at:
+                return PurchaseStatus.TRIALING
+            if self.paid_at is None and self.terms.requires_payment:
+                return PurchaseStatus.SUSPENDED
+        return PurchaseStatus.ACTIVE
+
+    def gives_access(self, at: int) -> bool:
+        """Whether the customer may use the product at a time, limits aside."""
+        return self.status_at(at) in (PurchaseStatus.ACTIVE, PurchaseStatus.TRIALING)
+
+
+class Sale(Struct, frozen=True, kw_only=True):
+    """Who gets a plan, and how. trial: whether the plan's trial is still to be had."""
+
+    customer_ref: str
+    plan: Plan
+    origin: Origin
+    paid: bool
+    trial: bool = True
+
+
+def bought(sale: Sale, ref: str, now_us: int) -> Purchase:
+    """Return a new purchase that starts now."""
+    plan = sale.plan
+    terms = terms_of(plan)
+    trial_ends_at = (
+        now_us + plan.trial_days * DAY_US if plan.trial_days and sale.trial and not sale.paid else None
+    )
+    return Purchase(
+        ref=ref,
+        customer_ref=sale.customer_ref,
+        product_ref=plan.product_ref,
+        plan_ref=plan.ref,
+        status=PurchaseStatus.ACTIVE if trial_ends_at is None else PurchaseStatus.TRIALING,
+        origin=sale.origin,
+        snapshot=msgspec.json.encode(plan).decode(),
+        amount=(plan.base_price or plan.price) + plan.setup_fee,
+        currency=plan.currency,
+        started_at=now_us,
+        ends_at=_first_end(plan, terms, now_us),
+        trial_ends_at=trial_ends_at,
+        paid_at=now_us if sale.paid else None,
+        created_at=now_us,
+        updated_at=now_us,
+    )
+
+
+def cancelled(purchase: Purchase, reason: str | None, now_us: int) -> Purchase:
+    """Return the purchase cancelled: with periods, access stays until the current one ends.
+
+    Raises PurchaseNotCancellable.
+    """
+    if not purchase.gives_access(now_us) or purchase.cancelled_at is not None:
+        raise PurchaseNotCancellable
+    period = purchase.grid.period_at(now_us)
+    at_once = period is None or period.end is None
+    return msgspec.structs.replace(
+        purchase,
+        status=PurchaseStatus.CANCELLED if at_once else purchase.status,
+        ends_at=now_us if at_once else _earlier(purchase.ends_at, period.end if period else None),
+        cancelled_at=now_us,
+        cancellation_reason=reason,
+        updated_at=now_us,
+    )
+
+
+def reactivated(purchase: Purchase, now_us: int) -> Purchase:
+    """Return the purchase as if it had not been cancelled. Raises PurchaseNotReactivable."""
+    if purchase.cancelled_at is None:
+        raise PurchaseNotReactivable("Purchase cannot be reactivated: it is not pending cancellation.")
+    if not purchase.gives_access(now_us):
+        raise PurchaseNotReactivable("Purchase cannot be reactivated: it has already ended.")
+    return msgspec.structs.replace(
+        purchase,
+        ends_at=_first_end(purchase.plan, purchase.terms, purchase.started_at),
+        cancelled_at=None,
+        cancellation_reason=None,
+        updated_at=now_us,
+    )
+
+
+def expired(purchase: Purchase, now_us: int) -> Purchase:
+    """Return the purchase ended: another one has taken its place, or its end has passed."""
+    status = purchase.status_at(now_us)
+    return msgspec.structs.replace(
+        purchase,
+        status=PurchaseStatus.EXPIRED if purchase.gives_access(now_us) else status,
+        ends_at=_earlier(purchase.ends_at, now_us),
+        updated_at=now_us,
+    )
+
+
+def _first_end(plan: Plan, terms: Terms, started_at: int) -> int | None:
+    """Return when a purchase ends by itself; None where it renews."""
+    expiry = started_at + plan.access_expiry_days * DAY_US if plan.access_expiry_days else None
+    if plan.type is PlanType.ONE_TIME or plan.auto_renew or terms.cycle is None:
+        return expiry
+    return _earlier(expiry, Grid(started_at, terms.cycle, terms.calendar).period(0).end)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each is not None), default=None)
+
+
+class Activation(Struct, frozen=True):
+    """purchase: the customer's, from now on. is_new: False where it had it before.
+
+    replaced: what it had of the product instead, and has no more.
+    """
+
+    purchase: Purchase
+    is_new: bool
+    replaced: Purchase | None = None
+
+
+class PurchaseQuestion(Struct, frozen=True, kw_only=True):
+    """None: any."""
+
+    customer_ref: str | None = None
+    product_ref: str | None = None

@@ -1,0 +1,81 @@
+"""Hosted sessions on SQLite. Ended ones are forgotten after a day."""
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from meterhouse.model.event import to_microseconds
+from meterhouse.model.hosted import LIFETIME_US, Hosted, HostedStatus, NewHosted
+from meterhouse.model.period import DAY_US
+from meterhouse.stores.embedded.database import Database
+
+_FIELDS: Final = Hosted.__struct_fields__  # each is a column of the same name
+_COLUMNS: Final = ", ".join(_FIELDS)
+_ID_BYTES: Final = 16
+
+
+class SqliteHostedSessions:
+    """now: the server's clock, an aware datetime."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def open(self, scope_id: int, new: NewHosted) -> str:
+        now_us = to_microseconds(self._now())
+        session_id = secrets.token_hex(_ID_BYTES)
+        session = Hosted(
+            **msgspec.structs.asdict(new),
+            scope_id=scope_id,
+            status=HostedStatus.ACTIVE,
+            created_at=now_us,
+            updated_at=now_us,
+            expires_at=now_us + LIFETIME_US,
+        )
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM hosted_session WHERE expires_at < ?", (now_us - DAY_US,))
+            connection.execute(
+                f"INSERT INTO hosted_session (sha256, {_COLUMNS}) VALUES (?{', ?' * len(_FIELDS)})",
+                (_digest(session_id), *msgspec.structs.astuple(session)),
+            )
+
+        await self._database.write(work)
+        return session_id
+
+    async def find(self, session_id: str) -> Hosted | None:
+        return _find(self._database.reader(), session_id)
+
+    def now(self) -> int:
+        return to_microseconds(self._now())
+
+    async def use(self, session_id: str) -> bool:
+        now_us = to_microseconds(self._now())
+
+        def work(connection: sqlite3.Connection) -> bool:
+            session = _find(connection, session_id)
+            if session is None or session.status_at(now_us) is not HostedStatus.ACTIVE:
+                return False
+            connection.execute(
+                "UPDATE hosted_session SET status = ?, updated_at = ? WHERE sha256 = ?",
+                (HostedStatus.USED, now_us, _digest(session_id)),
+            )
+            return True
+
+        return await self._database.write(work)
+
+
+def _find(connection: sqlite3.Connection, session_id: str) -> Hosted | None:
+    row: Sequence[object] | None = connection.execute(
+        f"SELECT {_COLUMNS} FROM hosted_session WHERE sha256 = ?", (_digest(session_id),)
+    ).fetchone()
+    return None if row is None else msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Hosted)
+
+
+def _digest(session_id: str) -> bytes:
+    return sha256(session_id.encode()).digest()

@@ -1,0 +1,56 @@
+"""Ledger on SQLite: decided and written by the log's one writer, read on the readers' connections."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
+from meterhouse.model.event import to_microseconds
+from meterhouse.model.hold import Hold
+from meterhouse.model.ledger import Account, Outcomes, Recording
+from meterhouse.model.purchase import Purchase
+from meterhouse.stores.embedded.database import Database
+from meterhouse.stores.embedded.ledger import rows
+from meterhouse.stores.embedded.ledger.book import Book
+from meterhouse.stores.embedded.log import SqliteLog
+
+_MOST_DUE: Final = 1_000
+
+
+class SqliteLedger:
+    """now: the server's clock, an aware datetime."""
+
+    def __init__(self, database: Database, log: SqliteLog, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._log = log
+        self._now = now
+
+    async def record(self, recording: Recording) -> Sequence[Outcomes]:
+        return await self._log.record(recording)
+
+    async def standing(self, scope_id: int, customer_ref: str, product_ref: str) -> Account:
+        return self._book().standing(scope_id, customer_ref, product_ref)
+
+    async def of_purchases(self, scope_id: int, purchases: Sequence[Purchase]) -> Sequence[Account]:
+        book = self._book()
+        return [book.of_purchase(scope_id, purchase) for purchase in purchases]
+
+    async def balance(self, scope_id: int, customer_ref: str) -> Balance:
+        return self._book().balance_of(scope_id, customer_ref)
+
+    async def hold(self, scope_id: int, number: int) -> Hold | None:
+        return self._book().hold(scope_id, number)
+
+    async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
+        return await asyncio.to_thread(lambda: rows.moves(self._database.reader(), scope_id, question))
+
+    async def due_holds(self) -> Sequence[tuple[int, int]]:
+        return rows.due_holds(self._database.reader(), self._at(), _MOST_DUE)
+
+    def _book(self) -> Book:
+        return Book(self._database.reader(), self._at())
+
+    def _at(self) -> int:
+        """A clock that steps back gives nothing again that had expired."""
+        return max(to_microseconds(self._now()), self._log.clock)

@@ -1,0 +1,184 @@
+"""Purchases on SQLite."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from meterhouse.model.audit import Action, Write
+from meterhouse.model.errors import PurchaseNotFound
+from meterhouse.model.event import to_microseconds
+from meterhouse.model.once import Once
+from meterhouse.model.purchase import (
+    Activation,
+    Origin,
+    Purchase,
+    PurchaseQuestion,
+    PurchaseStatus,
+    Sale,
+    bought,
+    cancelled,
+    expired,
+    reactivated,
+)
+from meterhouse.model.ref import Prefix
+from meterhouse.model.tenant import Caller
+from meterhouse.stores.embedded.database import Database
+from meterhouse.stores.embedded.writes import free_ref, note, once_only
+
+_FIELDS: Final = Purchase.__struct_fields__  # each is a column of the same name
+_COLUMNS: Final = ", ".join(_FIELDS)
+
+
+class SqlitePurchases:
+    """now: the server's clock, an aware datetime."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def activate(self, caller: Caller, sale: Sale) -> Activation:
+        now_us = to_microseconds(self._now())
+        return await self._database.write(lambda connection: _activate(connection, caller, sale, now_us))
+
+    async def get(self, scope_id: int, ref: str) -> Purchase | None:
+        return find(self._database.reader(), scope_id, ref)
+
+    async def cancel(
+        self, caller: Caller, ref: str, reason: str | None, once: Once | None = None
+    ) -> Purchase:
+        return await self._change(
+            caller, ref, once, Action.PURCHASE_CANCELLED, lambda before, at: cancelled(before, reason, at)
+        )
+
+    async def reactivate(self, caller: Caller, ref: str, once: Once | None = None) -> Purchase:
+        return await self._change(caller, ref, once, Action.PURCHASE_REACTIVATED, reactivated)
+
+    async def matching(self, scope_id: int, question: PurchaseQuestion) -> Sequence[Purchase]:
+        return await asyncio.to_thread(_matching, self._database.reader, scope_id, question)
+
+    async def _change(
+        self,
+        caller: Caller,
+        ref: str,
+        once: Once | None,
+        action: Action,
+        change: Callable[[Purchase, int], Purchase],
+    ) -> Purchase:
+        now_us = to_microseconds(self._now())
+
+        def work(connection: sqlite3.Connection) -> Purchase:
+            before = find(connection, caller.scope.id, ref)
+            if before is None:
+                raise PurchaseNotFound
+            after = change(before, now_us)
+            _replace(connection, caller, before, after, action)
+            return after
+
+        return await self._database.write(
+            lambda connection: once_only(
+                connection, caller.scope.id, once, Purchase, lambda: work(connection)
+            )
+        )
+
+
+def find(connection: sqlite3.Connection, scope_id: int, ref: str) -> Purchase | None:
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM purchase WHERE scope_id = ? AND ref = ?", (scope_id, ref)
+    ).fetchone()
+    return None if row is None else _purchase(row)
+
+
+def current(
+    connection: sqlite3.Connection, scope_id: int, customer_ref: str, product_ref: str
+) -> Purchase | None:
+    """Return the newest purchase of a customer and product; it may have ended."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM purchase"
+        " WHERE scope_id = ? AND customer_ref = ? AND product_ref = ? AND is_current = 1",
+        (scope_id, customer_ref, product_ref),
+    ).fetchone()
+    return None if row is None else _purchase(row)
+
+
+def has_purchases(connection: sqlite3.Connection, scope_id: int, product_ref: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM purchase WHERE scope_id = ? AND product_ref = ? LIMIT 1", (scope_id, product_ref)
+    )
+    return found.fetchone() is not None
+
+
+def forget_customer(connection: sqlite3.Connection, scope_id: int, customer_ref: str, now_us: int) -> None:
+    """End what a deleted customer has, so that nobody who gets its ref again inherits anything."""
+    connection.execute(
+        "UPDATE purchase SET is_current = 0, status = ?, ends_at = coalesce(min(ends_at, ?1), ?1)"
+        " WHERE scope_id = ? AND customer_ref = ? AND is_current = 1",
+        (PurchaseStatus.EXPIRED, now_us, scope_id, customer_ref),
+    )
+
+
+def _activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us: int) -> Activation:
+    scope_id, plan = caller.scope.id, sale.plan
+    before = current(connection, scope_id, sale.customer_ref, plan.product_ref)
+    has_it = before is not None and before.gives_access(now_us)
+    if before is not None and has_it and (before.plan_ref == plan.ref or sale.origin is Origin.FREE_DEFAULT):
+        return Activation(before, is_new=False)
+    if sale.trial and _had(connection, scope_id, sale.customer_ref, plan.ref):
+        sale = msgspec.structs.replace(sale, trial=False)
+    ref = free_ref(Prefix.PURCHASE, lambda ref: find(connection, scope_id, ref) is not None)
+    purchase = bought(sale, ref, now_us)
+    if before is not None:
+        _replace(connection, caller, before, expired(before, now_us), Action.PURCHASE_EXPIRED)
+        connection.execute(
+            "UPDATE purchase SET is_current = 0 WHERE scope_id = ? AND ref = ?", (scope_id, before.ref)
+        )
+    connection.execute(
+        f"INSERT INTO purchase (scope_id, is_current, {_COLUMNS}) VALUES (?, 1{', ?' * len(_FIELDS)})",
+        (scope_id, *msgspec.structs.astuple(purchase)),
+    )
+    # Whatever happens to the machine's clock, this purchase has begun.
+    connection.execute("UPDATE ledger_state SET clock = max(clock, ?)", (now_us,))
+    note(connection, caller, now_us, Write(Action.PURCHASE_CREATED, ref, None, purchase))
+    return Activation(purchase, is_new=True, replaced=before if has_it else None)
+
+
+def _had(connection: sqlite3.Connection, scope_id: int, customer_ref: str, plan_ref: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM purchase WHERE scope_id = ? AND customer_ref = ? AND plan_ref = ? LIMIT 1",
+        (scope_id, customer_ref, plan_ref),
+    )
+    return found.fetchone() is not None
+
+
+def _replace(
+    connection: sqlite3.Connection, caller: Caller, before: Purchase, after: Purchase, action: Action
+) -> None:
+    connection.execute(
+        f"UPDATE purchase SET ({_COLUMNS}) = (?{', ?' * (len(_FIELDS) - 1)}) WHERE scope_id = ? AND ref = ?",
+        (*msgspec.structs.astuple(after), caller.scope.id, before.ref),
+    )
+    note(connection, caller, after.updated_at, Write(action, after.ref, before, after))
+
+
+def _matching(
+    reader: Callable[[], sqlite3.Connection], scope_id: int, question: PurchaseQuestion
+) -> Sequence[Purchase]:
+    conditions = ["scope_id = ?"]
+    values: list[str | int] = [scope_id]
+    for column in ("customer_ref", "product_ref"):
+        if (ref := getattr(question, column)) is not None:
+            conditions.append(f"{column} = ?")
+            values.append(ref)
+    rows = reader().execute(
+        f"SELECT {_COLUMNS} FROM purchase WHERE {' AND '.join(conditions)}"
+        " ORDER BY created_at DESC, ref DESC",
+        values,
+    )
+    return [_purchase(row) for row in rows.fetchall()]
+
+
+def _purchase(row: Sequence[object]) -> Purchase:
+    return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Purchase)

@@ -1,0 +1,82 @@
+"""Every ledger adapter behind one face: a clock to turn, a crash to survive, and the log to add up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from meterhouse.model.entry import Entry
+from meterhouse.model.event import Kind, to_microseconds
+from meterhouse.model.meter import NewMeter
+from meterhouse.model.tenant import Caller
+from meterhouse.ports import Catalog, EventLog, Ledger
+from meterhouse.stores.embedded.catalog import first_start, open_catalog
+from meterhouse.stores.embedded.database import Database
+from meterhouse.stores.embedded.key_index import KeyIndex
+from meterhouse.stores.embedded.ledger.rebuild import rebuild
+from meterhouse.stores.embedded.ledger.store import SqliteLedger
+from meterhouse.stores.embedded.log import SqliteLog
+from meterhouse.stores.embedded.steady import SteadyClock
+from meterhouse.stores.embedded.records import MeterBody, unpack
+from tests.contract.catalogs import Clock
+
+
+class OpenedLedger(Protocol):
+    clock: Clock
+    ledger: Ledger
+    log: EventLog
+    catalog: Catalog
+    caller: Caller
+
+    async def crash(self) -> None:
+        """End without a word, and open again."""
+
+    async def entries(self) -> Sequence[Entry]:
+        """Return every change the log holds, in order."""
+
+    async def rebuild(self) -> dict[str, int]:
+        """Make the ledger again from the log; return what is different, nothing where all is as it was."""
+
+
+class EmbeddedLedger:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.clock = Clock()
+
+    async def __aenter__(self) -> Self:
+        self._database = Database(self._directory / "meterhouse.db")
+        self._index = KeyIndex(self._directory / "keys")
+        self.log = SqliteLog(self._database, self._index, 100_000, lambda: to_microseconds(self.now()))
+        self.now = SteadyClock(self.clock, self.log.clock)
+        self.ledger = SqliteLedger(self._database, self.log, self.now)
+        self.catalog = open_catalog(self._database, self.now)
+        await first_start(self._database, self.clock, actor="cli", with_key=False)
+        scope = await self.catalog.providers.scope("default", "sandbox")  # type: ignore[arg-type]  # as text
+        self.caller = Caller(scope, "cli")
+        if not await self.catalog.meters.all(scope.id):
+            await self.catalog.meters.create(self.caller, NewMeter(reference="mtr_requests", name="requests"))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+        self._index.close()
+
+    async def crash(self) -> None:
+        """The keys that the index had in memory alone are lost, as by kill -9; the log gives them again."""
+        await self.__aexit__(None, None, None)
+        await self.__aenter__()
+
+    async def entries(self) -> Sequence[Entry]:
+        rows = self._database.reader().execute(
+            "SELECT body FROM log WHERE kind = ? ORDER BY position", (Kind.METER,)
+        )
+        bodies = [unpack(Kind.METER, body) for (body,) in rows.fetchall()]
+        return [entry for body in bodies if isinstance(body, MeterBody) for entry in body.entries]
+
+    async def rebuild(self) -> dict[str, int]:
+        _, differences = await self._database.write(
+            lambda connection: rebuild(connection, lambda _, __: None)
+        )
+        return differences

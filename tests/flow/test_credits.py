@@ -1,0 +1,103 @@
+"""Credits: balance, grants, adjustments, history (contract §3.3, §4.4)."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Client
+from tests.flow.answers import error, faults, ok
+from tests.flow.shop import CUSTOMER, balance, track, with_credits
+
+GRANTS = f"/v1/sdk/customers/{CUSTOMER}/credits"
+HISTORY = f"/v1/customers/{CUSTOMER}/credits"
+
+
+async def test_a_new_customer_has_no_credits_and_a_balance_all_the_same(client: Client) -> None:
+    found = ok(await client.get(f"/v1/sdk/customers/{CUSTOMER}/balance"))
+    assert found == {
+        "customerRef": CUSTOMER, "credits": 0, "heldCredits": 0, "displayCurrency": "USD",
+        "creditsPerMinorUnit": 100, "displayExchangeRate": 1,
+        "display": {"amountMajor": 0, "currency": "USD", "formatted": "$0.00", "exchangeRate": 1,
+                    "rateSource": "parity"},
+    }  # fmt: skip
+
+
+async def test_ten_thousand_credits_are_a_dollar(client: Client) -> None:
+    ok(await client.post(GRANTS, json={"credits": 420_000}))
+    display = ok(await client.get(f"/v1/sdk/customers/{CUSTOMER}/balance"))["display"]
+    assert (display["amountMajor"], display["formatted"]) == (42, "$42.00")
+
+
+async def test_a_grant_answers_with_the_balance_and_its_repeat_alike(client: Client) -> None:
+    headers = {"Idempotency-Key": "g"}
+    body = {"credits": 500, "reason": "signup_bonus"}
+    first = ok(await client.post(GRANTS, json=body, headers=headers))
+    assert first == {
+        "success": True, "customerRef": CUSTOMER, "credits": 500, "balance": 500, "reason": "signup_bonus",
+    }  # fmt: skip
+    ok(await client.post(GRANTS, json={"credits": 7}))
+    assert ok(await client.post(GRANTS, json=body, headers=headers)) == first
+    assert await balance(client) == 507
+    other = await client.post(GRANTS, json={"credits": 1}, headers=headers)
+    error(other, 409, "idempotency_conflict")
+
+
+async def test_without_a_reason_none_is_answered(client: Client) -> None:
+    assert "reason" not in ok(await client.post(GRANTS, json={"credits": 5.0}))
+
+
+async def test_history_shows_every_movement_and_what_it_left(client: Client) -> None:
+    await with_credits(client, 1_000)
+    usage = await track(client, units=2, idempotencyKey="u")
+    ok(await client.post(f"{HISTORY}/adjust", json={"credits": -300, "reason": "refund error"}))
+    items = ok(await client.get(HISTORY))["items"]
+    assert [(each["type"], each["amount"], each["balance"]) for each in items] == [
+        ("ADJUSTMENT", -300, 500),
+        ("USAGE", -200, 800),
+        ("GRANT", 1_000, 1_000),
+    ]
+    assert (items[1]["usageRef"], items[1]["productRef"]) == (usage["reference"], "prd_content_api")
+    debits = ok(await client.get(HISTORY, params={"type": "USAGE"}))["items"]
+    assert debits == items[1:2]
+
+
+async def test_history_is_paged(client: Client) -> None:
+    for amount in range(1, 6):
+        ok(await client.post(GRANTS, json={"credits": amount}))
+    seen: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = ok(await client.get(HISTORY, params={"limit": 2} | cursor))
+        seen += [each["amount"] for each in page["items"]]
+        if page["nextCursor"] is None:
+            break
+        cursor = {"cursor": page["nextCursor"]}
+    assert seen == [5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("credits_", [0, -5, 1.5, "5", True, None, 10**16])
+async def test_a_grant_is_a_whole_number_above_zero(client: Client, credits_: Any) -> None:
+    assert set(faults(await client.post(GRANTS, json={"credits": credits_}))) == {"credits"}
+
+
+@pytest.mark.parametrize("reason", ["r" * 257, "no <tags>"])
+async def test_a_reason_is_a_short_text(client: Client, reason: str) -> None:
+    assert set(faults(await client.post(GRANTS, json={"credits": 1, "reason": reason}))) == {"reason"}
+
+
+async def test_more_than_there_is_cannot_be_taken_away(client: Client) -> None:
+    ok(await client.post(GRANTS, json={"credits": 5}))
+    error(await client.post(f"{HISTORY}/adjust", json={"credits": -6}), 409, "credits_not_free")
+    assert await balance(client) == 5
+
+
+async def test_credits_of_an_unknown_customer_are_404(client: Client, live: Client) -> None:
+    for method, path in (
+        ("GET", "/v1/sdk/customers/cus_NONE/balance"),
+        ("POST", "/v1/sdk/customers/cus_NONE/credits"),
+        ("POST", "/v1/customers/cus_NONE/credits/adjust"),
+        ("GET", "/v1/customers/cus_NONE/credits"),
+    ):
+        body = {"credits": 1} if method == "POST" else None
+        error(await client.request(method, path, json=body), 404, "customer_not_found")
+    error(await live.get(f"/v1/sdk/customers/{CUSTOMER}/balance"), 404, "customer_not_found")
