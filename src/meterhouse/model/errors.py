@@ -11,6 +11,7 @@ MeterhouseError
 │   ├── NotFound                  404 not_found
 │   │   ├── CustomerNotFound      404 customer_not_found
 │   │   ├── ProductNotFound       404 product_not_found
+│   │   ├── PlanNotFound          404 plan_not_found
 │   │   ├── MeterNotFound         404 meter_not_found
 │   │   ├── EventNotFound         404 event_not_found
 │   │   ├── KeyNotFound           404 key_not_found
@@ -141,6 +142,12 @@ class ProductNotFound(NotFound):
     """Product not found"""
 
     code = "product_not_found"
+
+
+class PlanNotFound(NotFound):
+    """Plan not found"""
+
+    code = "plan_not_found"
 
 
 class MeterNotFound(NotFound):

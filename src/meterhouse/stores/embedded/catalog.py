@@ -18,6 +18,7 @@ from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.directory import SqliteDirectory, SqliteIdentities
 from meterhouse.stores.embedded.meters import SqliteMeters
 from meterhouse.stores.embedded.operators import SqliteOperators
+from meterhouse.stores.embedded.plans import SqlitePlans
 from meterhouse.stores.embedded.sessions import SqliteSessions
 
 DEFAULT_PROVIDER: Final = "default"
@@ -48,6 +49,7 @@ def open_catalog(database: Database, now: Callable[[], datetime]) -> Catalog:
         keys=keys.SqliteKeys(database, now),
         customers=customers.SqliteCustomers(database, directory, now),
         products=products.SqliteProducts(database, directory, now),
+        plans=SqlitePlans(database, now),
         meters=SqliteMeters(database, now),
         operators=SqliteOperators(database, now),
         sessions=SqliteSessions(database, now),
