@@ -17,6 +17,7 @@ from meterhouse.http.edge import ASGIApp, Edge
 from meterhouse.http.events import EventRoutes
 from meterhouse.http.keys import KeyRoutes
 from meterhouse.http.meters import MeterRoutes
+from meterhouse.http.plans import PlanRoutes
 from meterhouse.http.products import ProductRoutes
 from meterhouse.http.provider import ProviderRoutes
 from meterhouse.http.query_parameters import EventsOperation, MeterOperation, UsageOperation
@@ -59,6 +60,7 @@ def build_app(
         service = ServiceRoutes(ready, lambda: openapi.document(routes()))
         return [
             *_contract_routes(catalog),
+            *_plan_routes(PlanRoutes(catalog.plans, catalog.products)),
             *_query_routes(queries),
             *_meter_routes(MeterRoutes(catalog.meters, queries.meters)),
             *_own_routes(catalog, now),
@@ -90,7 +92,7 @@ def build_app(
 
 def _contract_routes(catalog: Catalog) -> Routes:
     customers = CustomerRoutes(catalog.customers)
-    products = ProductRoutes(catalog.products)
+    products = ProductRoutes(catalog.products, catalog.plans)
     provider = ProviderRoutes(catalog.providers, catalog.audit)
     customer, product = "/v1/sdk/customers/{reference:str}", "/v1/sdk/products/{reference:str}"
     return [
@@ -107,6 +109,18 @@ def _contract_routes(catalog: Catalog) -> Routes:
         post(f"{product}/clone", operation_id="cloneProduct")(products.clone),
         get("/v1/sdk/merchant", operation_id="getMerchant")(provider.merchant),
         get("/v1/sdk/platform-config", operation_id="getPlatformConfig")(provider.platform_config),
+    ]
+
+
+def _plan_routes(plans: PlanRoutes) -> Routes:
+    of_product = "/v1/sdk/products/{reference:str}/plans"
+    plan = f"{of_product}/{{plan_reference:str}}"
+    return [
+        get(of_product, operation_id="listPlans")(plans.page),
+        post(of_product, operation_id="createPlan")(plans.create),
+        get(plan, operation_id="getPlan")(plans.get),
+        put(plan, operation_id="updatePlan")(plans.change),
+        delete(plan, operation_id="deletePlan", status_code=200)(plans.delete),
     ]
 
 

@@ -41,6 +41,7 @@ _REQUIRED: Final = {
     "NewCustomer": ["email"],
     "NewProduct": ["name"],
     "NewMeter": ["name"],
+    "NewPlan": ["name"],
 }
 _SESSION: Final = "/v1/session"
 _FINDS: Final = {"findCustomer", "publishEvent", "getMerchant"}  # 404 though no ref is in the path
