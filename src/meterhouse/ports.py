@@ -8,7 +8,7 @@
 Each has an embedded adapter in `meterhouse.stores.embedded`; every adapter passes tests/contract.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,8 @@ from meterhouse.model.meter import Meter, MeterDetails, NewMeter
 from meterhouse.model.once import Once
 from meterhouse.model.operator import Failures, Operator, Session
 from meterhouse.model.page import AuditPage, AuditPlace, CustomerPage, CustomerQuestion
+from meterhouse.model.plan import Plan
+from meterhouse.model.plan_body import NewPlan, PlanDetails
 from meterhouse.model.product import NewProduct, Product, ProductDetails, ProductPage, ProductQuestion
 from meterhouse.model.purchase import Activation, Purchase, PurchaseQuestion, Sale
 from meterhouse.model.question import EventOrder, Filter, PageMark, UsageQuestion, UsageRow
@@ -181,14 +183,16 @@ class Products(Protocol):
         ...
 
     async def clone(self, caller: Caller, ref: str, name: str | None, once: Once | None = None) -> Product:
-        """Copy a product under a new ref. Without a name: the first of `(Copy)`, `(Copy 2)`, … that is free.
+        """Copy a product and its plans under new refs.
+
+        Without a name it gets the first of `(Copy)`, `(Copy 2)`, … that is free.
 
         Raises ProductNotFound, ProductNameTaken.
         """
         ...
 
     async def delete(self, caller: Caller, ref: str, once: Once | None = None) -> Deletion:
-        """See `Customers.delete`. Raises ProductNotFound."""
+        """Delete a product and its plans, see `Customers.delete`. Raises ProductNotFound."""
         ...
 
     async def page(self, scope_id: int, question: ProductQuestion) -> ProductPage:
@@ -241,6 +245,42 @@ class HostedSessions(Protocol):
 
     async def use(self, session_id: str) -> bool:
         """End a session that is active. False: it was not, nothing is done."""
+
+
+class Plans(Protocol):
+    """The plans of every product. What they are given has passed `model.plan_checks`.
+
+    For writes and `once`, see `Customers`. Every write raises ProductNotFound; where the product has no
+    such plan, PlanNotFound; ValidationFailed for a meter that is none a limit can be kept by, and as
+    `model.plan_change` does. A plan that becomes the default ends in the same transaction that another was.
+    """
+
+    async def create(self, caller: Caller, product_ref: str, new: NewPlan, once: Once | None = None) -> Plan:
+        """Raises ReferenceTaken: a plan of any product of the scope has the ref."""
+        ...
+
+    async def get(self, scope_id: int, ref: str) -> Plan | None: ...
+
+    async def of_product(self, scope_id: int, product_ref: str, *, hidden: bool) -> Sequence[Plan]:
+        """Return the plans of a product in the order they were created; with `hidden`, hidden ones too."""
+        ...
+
+    async def of_products(
+        self, scope_id: int, product_refs: Collection[str], *, hidden: bool
+    ) -> Mapping[str, Sequence[Plan]]:
+        """Return the plans of each product, as `of_product` does."""
+        ...
+
+    async def default_of(self, scope_id: int, product_ref: str) -> Plan | None:
+        """Return the product's default plan, None where there is none or it is not active."""
+        ...
+
+    async def change(
+        self, caller: Caller, product_ref: str, ref: str, details: PlanDetails, once: Once | None = None
+    ) -> Plan: ...
+
+    async def delete(self, caller: Caller, product_ref: str, ref: str, once: Once | None = None) -> Deletion:
+        """See `Customers.delete`. What was bought of the plan goes on."""
         ...
 
 
@@ -399,6 +439,7 @@ class Catalog:
     products: Products
     purchases: Purchases
     hosted: HostedSessions
+    plans: Plans
     meters: Meters
     operators: Operators
     sessions: Sessions

@@ -29,7 +29,14 @@ def curls(page: str) -> list[str]:
     return [example for example in examples if example.startswith("curl")]
 
 
-PAGES = ("README.md", "docs/quickstart.md", "docs/questions.md", "docs/api.md", "docs/metering.md")
+PAGES = (
+    "README.md",
+    "docs/quickstart.md",
+    "docs/questions.md",
+    "docs/api.md",
+    "docs/metering.md",
+    "docs/plans.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -10,7 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from meterhouse.cli.options import Data, load, sentences
 from meterhouse.wiring import rebuild_ledger, rebuild_warehouse
 
-
 Ledger = Annotated[
     bool, typer.Option("--ledger", help="Make the ledger again instead: totals, balances and holds.")
 ]
@@ -45,4 +44,6 @@ def rebuild(data: Data = None, *, ledger: Ledger = False) -> None:
         typer.echo(f"The ledger is made again: {entries} entries of the log, and all is as it was.")
     else:
         rows = ", ".join(f"{number} of {table}" for table, number in differences.items())
-        typer.echo(f"The ledger is made again: {entries} entries of the log; other than before are rows: {rows}.")
+        typer.echo(
+            f"The ledger is made again: {entries} entries of the log; other than before are rows: {rows}."
+        )

@@ -21,6 +21,7 @@ from meterhouse.http.hosted import Addresses
 from meterhouse.http.keys import KeyRoutes
 from meterhouse.http.limits import LimitRoutes
 from meterhouse.http.meters import MeterRoutes
+from meterhouse.http.plans import PlanRoutes
 from meterhouse.http.products import ProductRoutes
 from meterhouse.http.provider import ProviderRoutes
 from meterhouse.http.purchases import PurchaseRoutes
@@ -101,6 +102,7 @@ def build_app(
         return [
             *_contract_routes(catalog, metering.views),
             *_metering_routes(catalog, metering, addresses),
+            *_plan_routes(PlanRoutes(catalog.plans, catalog.products)),
             *_query_routes(queries),
             *_meter_routes(MeterRoutes(catalog.meters, queries.meters)),
             *_own_routes(catalog, metering, around.now),
@@ -132,7 +134,7 @@ def build_app(
 
 def _contract_routes(catalog: Catalog, views: PurchaseViews) -> Routes:
     customers = CustomerRoutes(catalog.customers, views)
-    products = ProductRoutes(catalog.products)
+    products = ProductRoutes(catalog.products, catalog.plans)
     provider = ProviderRoutes(catalog.providers, catalog.audit)
     customer, product = "/v1/sdk/customers/{reference:str}", "/v1/sdk/products/{reference:str}"
     return [
@@ -182,6 +184,18 @@ def _metering_routes(catalog: Catalog, metering: Metering, addresses: Addresses)
         get(f"{session}/{{session_id:str}}", operation_id="getCustomerSession")(hosted.customer_session),
         post("/v1/sdk/checkout-sessions", operation_id="createCheckoutSession")(hosted.open_checkout),
         post("/v1/sdk/user-info", operation_id="getUserInfo", status_code=200)(hosted.user_info),
+    ]
+
+
+def _plan_routes(plans: PlanRoutes) -> Routes:
+    of_product = "/v1/sdk/products/{reference:str}/plans"
+    plan = f"{of_product}/{{plan_reference:str}}"
+    return [
+        get(of_product, operation_id="listPlans")(plans.page),
+        post(of_product, operation_id="createPlan")(plans.create),
+        get(plan, operation_id="getPlan")(plans.get),
+        put(plan, operation_id="updatePlan")(plans.change),
+        delete(plan, operation_id="deletePlan", status_code=200)(plans.delete),
     ]
 
 

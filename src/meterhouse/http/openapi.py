@@ -42,6 +42,7 @@ _REQUIRED: Final = {
     "NewCustomer": ["email"],
     "NewProduct": ["name"],
     "NewMeter": ["name"],
+    "NewPlan": ["name"],
 }
 _SESSION: Final = "/v1/session"
 _FINDS: Final = {

@@ -1,5 +1,6 @@
 """Products over HTTP (solvapay.md §3.4)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from litestar.di import NamedDependency
@@ -7,20 +8,26 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Raw, Struct
 
 from meterhouse.http.customers import DeletionAnswer
+from meterhouse.http.plans import PlanAnswer
+from meterhouse.http.plans import answer as plan_answer
 from meterhouse.http.render import iso
 from meterhouse.model import product as rules
 from meterhouse.model.errors import ProductNotFound
 from meterhouse.model.once import Once
+from meterhouse.model.plan import Plan
 from meterhouse.model.product import CloneDetails, NewProduct, Product, ProductDetails, ProductQuestion
 from meterhouse.model.tenant import Caller
-from meterhouse.ports import Products
+from meterhouse.ports import Plans, Products
 
 _MAX_PAGE: Final = 100
 _MAX_OFFSET: Final = 2**53
 
 
 class ProductAnswer(Struct, kw_only=True, rename="camel", omit_defaults=True):
-    """type: productType, or `api`; one client requires it. balance, totalTransactions: kept for clients."""
+    """type: productType, or `api`; one client requires it. balance, totalTransactions: kept for clients.
+
+    plans: but for hidden ones.
+    """
 
     reference: str
     name: str
@@ -30,7 +37,7 @@ class ProductAnswer(Struct, kw_only=True, rename="camel", omit_defaults=True):
     total_transactions: int
     is_mcp_pay: bool
     metadata: Raw
-    plans: tuple[Raw, ...]
+    plans: tuple[PlanAnswer, ...]
     created_at: str
     updated_at: str
     description: str = ""
@@ -51,8 +58,9 @@ class ProductsAnswer(Struct):
 
 
 class ProductRoutes:
-    def __init__(self, products: Products) -> None:
+    def __init__(self, products: Products, plans: Plans) -> None:
         self._products = products
+        self._plans = plans
 
     async def page(
         self,
@@ -69,7 +77,10 @@ class ProductRoutes:
             caller.scope.id,
             ProductQuestion(limit=limit, offset=offset, search=search, status=status, is_mcp_pay=is_mcp_pay),
         )
-        return ProductsAnswer(tuple(map(_answer, page.products)), page.total, limit, offset)
+        refs = [product.ref for product in page.products]
+        plans_of = await self._plans.of_products(caller.scope.id, refs, hidden=False)
+        products = tuple(_answer(product, plans_of[product.ref]) for product in page.products)
+        return ProductsAnswer(products, page.total, limit, offset)
 
     async def create(
         self,
@@ -80,14 +91,14 @@ class ProductRoutes:
         """Create a product; its name is its own in the provider's environment."""
         rules.check_new(data)
         once = Once.of("createProduct", key, data)
-        return _answer(await self._products.create(caller, data, once))
+        return await self._with_plans(caller, await self._products.create(caller, data, once))
 
     async def get(self, caller: NamedDependency[Caller], reference: FromPath[str]) -> ProductAnswer:
         """Get a product with its plans."""
         product = await self._products.get(caller.scope.id, reference)
         if product is None:
             raise ProductNotFound
-        return _answer(product)
+        return await self._with_plans(caller, product)
 
     async def change(
         self,
@@ -99,7 +110,7 @@ class ProductRoutes:
         """Change what the body says, leave the rest."""
         rules.check_details(data)
         once = Once.of("updateProduct", key, reference, data)
-        return _answer(await self._products.change(caller, reference, data, once))
+        return await self._with_plans(caller, await self._products.change(caller, reference, data, once))
 
     async def delete(
         self,
@@ -121,10 +132,14 @@ class ProductRoutes:
         """Copy a product and its plans under new references."""
         name = rules.clone_name(data or CloneDetails())
         once = Once.of("cloneProduct", key, reference, name)
-        return _answer(await self._products.clone(caller, reference, name, once))
+        return await self._with_plans(caller, await self._products.clone(caller, reference, name, once))
+
+    async def _with_plans(self, caller: Caller, product: Product) -> ProductAnswer:
+        """Also where a repeat answers the product as it was, its plans are those of now."""
+        return _answer(product, await self._plans.of_product(caller.scope.id, product.ref, hidden=False))
 
 
-def _answer(product: Product) -> ProductAnswer:
+def _answer(product: Product, plans: Sequence[Plan]) -> ProductAnswer:
     return ProductAnswer(
         reference=product.ref,
         name=product.name,
@@ -134,7 +149,7 @@ def _answer(product: Product) -> ProductAnswer:
         total_transactions=0,
         is_mcp_pay=product.is_mcp_pay,
         metadata=Raw(product.metadata),
-        plans=(),
+        plans=tuple(map(plan_answer, plans)),
         created_at=iso(product.created_at),
         updated_at=iso(product.updated_at),
         description=product.description,

@@ -17,6 +17,7 @@ MeterhouseError
 │   │   ├── PurchaseNotFound      404 purchase_not_found
 │   │   ├── HoldNotFound          404 hold_not_found
 │   │   ├── SessionNotFound       404 session_not_found
+│   │   ├── PlanNotFound          404 plan_not_found
 │   │   ├── MeterNotFound         404 meter_not_found
 │   │   ├── EventNotFound         404 event_not_found
 │   │   ├── KeyNotFound           404 key_not_found
@@ -186,6 +187,12 @@ class HoldNotFound(NotFound):
     """Hold not found"""
 
     code = "hold_not_found"
+
+
+class PlanNotFound(NotFound):
+    """Plan not found"""
+
+    code = "plan_not_found"
 
 
 class MeterNotFound(NotFound):

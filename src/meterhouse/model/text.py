@@ -23,17 +23,17 @@ _TELEPHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _encode: Final = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
-def name_fault(text: str, *, at_least: int = 0) -> str | None:
-    if not at_least <= len(text) <= MAX_NAME:
-        return f"must have {at_least} to {MAX_NAME} characters"
+def name_fault(text: str, *, at_least: int = 0, at_most: int = MAX_NAME) -> str | None:
+    if not at_least <= len(text) <= at_most:
+        return f"must have {at_least} to {at_most} characters"
     if not _NAME.fullmatch(text):
         return "may have letters, digits, spaces and . , ' \" & / ( ) + : - only"
     return None
 
 
-def description_fault(text: str) -> str | None:
-    if len(text) > MAX_DESCRIPTION:
-        return f"must have at most {MAX_DESCRIPTION} characters"
+def description_fault(text: str, at_most: int = MAX_DESCRIPTION) -> str | None:
+    if len(text) > at_most:
+        return f"must have at most {at_most} characters"
     if not _DESCRIPTION.fullmatch(text):
         return "may have letters, digits, white space and . , ' \" & / ( ) + : % ; ? ! @ # _ [ ] - only"
     return None
@@ -57,7 +57,7 @@ def length_fault(text: str, most: int) -> str | None:
     return "must not have control characters" if _CONTROL.search(text) else None
 
 
-def metadata_fault(metadata: dict[str, Any]) -> str | None:  # Any: any JSON value
+def metadata_fault(metadata: Any) -> str | None:  # Any: any JSON value, or a struct
     if len(canonical(metadata)) > MAX_METADATA_BYTES:
         return f"must have at most {MAX_METADATA_BYTES} bytes as JSON"
     return None
