@@ -30,13 +30,13 @@ from meterhouse.query.meters import MeterQueries
 from meterhouse.query.usage import UsageQueries
 from meterhouse.settings import Settings
 from meterhouse.stores.embedded import rebuild
+from meterhouse.stores.embedded.accounts import rebuild as ledger_rebuild
 from meterhouse.stores.embedded.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.checks import books, derived, machine
 from meterhouse.stores.embedded.database import Database, heartbeat
 from meterhouse.stores.embedded.directory_lock import DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
-from meterhouse.stores.embedded.ledger import rebuild as ledger_rebuild
-from meterhouse.stores.embedded.ledger.store import SqliteLedger
+from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
 from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
@@ -214,7 +214,7 @@ async def rebuild_warehouse(settings: Settings, report: Callable[[int, int], Non
 async def rebuild_ledger(
     settings: Settings, report: Callable[[int, int], None]
 ) -> tuple[int, dict[str, int]]:
-    """Make the ledger again from the log; return its entries, and the rows of each table that are not as before.
+    """Make the ledger again from the log; return its entries, and the rows of each table that changed.
 
     report: is told how many records of the log are done, and how many there are.
     Raises RuntimeError with a sentence: a server runs, or the log cannot be read; the ledger is as it was.

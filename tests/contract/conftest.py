@@ -1,4 +1,4 @@
-"""The catalog of every adapter, with callers in three scopes."""
+"""The catalog of every adapter, with callers in three scopes; and every warehouse."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from meterhouse.model.tenant import Caller, Environment
-from meterhouse.ports import Catalog
+from meterhouse.ports import Catalog, Warehouse
+from tests.contract.adapters import EmbeddedWarehouse, ReopenableWarehouse
 from tests.contract.catalogs import EmbeddedCatalog, OpenedCatalog
 
 
@@ -37,3 +38,16 @@ async def live(catalog: Catalog, caller: Caller) -> Caller:
 async def stranger(catalog: Catalog) -> Caller:
     await catalog.providers.create("rival", "cli")
     return Caller(await catalog.providers.scope("rival", Environment.SANDBOX), "key:key_3")
+
+
+@pytest.fixture(params=[EmbeddedWarehouse])
+async def opened_warehouse(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[ReopenableWarehouse]:
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(request.param(tmp_path))
+
+
+@pytest.fixture
+def warehouse(opened_warehouse: ReopenableWarehouse) -> Warehouse:
+    return opened_warehouse.warehouse

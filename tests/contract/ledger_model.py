@@ -1,4 +1,4 @@
-"""The rules of metering said plainly, to hold the ledger against: facts are kept, and everything is counted anew.
+"""The rules of metering said plainly, to hold the ledger against: facts are kept, all is counted anew.
 
 Nothing here is fast, cached or shared with the server, but for the nouns.
 """

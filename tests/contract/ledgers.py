@@ -10,14 +10,14 @@ from meterhouse.model.event import Kind, to_microseconds
 from meterhouse.model.meter import NewMeter
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog, EventLog, Ledger
+from meterhouse.stores.embedded.accounts.rebuild import rebuild
 from meterhouse.stores.embedded.catalog import first_start, open_catalog
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.key_index import KeyIndex
-from meterhouse.stores.embedded.ledger.rebuild import rebuild
-from meterhouse.stores.embedded.ledger.store import SqliteLedger
+from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
-from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.records import MeterBody, unpack
+from meterhouse.stores.embedded.steady import SteadyClock
 from tests.contract.catalogs import Clock
 
 

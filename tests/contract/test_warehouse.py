@@ -1,105 +1,21 @@
-"""What `ports.Warehouse` promises, on every adapter; its answers against a plain count in Python."""
+"""What `ports.Warehouse` promises, on every adapter."""
 
 import asyncio
-import math
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from meterhouse.model.errors import WarehouseUnavailable
-from meterhouse.model.event import Columns, Kind, LogRecord, event_number
-from meterhouse.model.question import (
-    ADDITIVE,
-    Aggregate,
-    EventOrder,
-    Filter,
-    Group,
-    PageMark,
-    UsageQuestion,
-    UsageRow,
-)
-from meterhouse.model.units import NANO, written
+from meterhouse.model.event import event_number
+from meterhouse.model.question import EventOrder, Filter, PageMark
 from meterhouse.ports import Warehouse
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 from tests.contract.adapters import EmbeddedWarehouse, ReopenableWarehouse
-
-QUARTER = 15 * 60 * 1_000_000
-NOON = 1_793_534_400_000_000  # 2026-11-01T12:00:00Z
-SCOPE, OTHER_SCOPE = 1, 2
-
-
-class Fact(NamedTuple):
-    """An event as the plain count sees it."""
-
-    scope_id: int
-    type: str
-    customer_ref: str
-    product_ref: str | None
-    units: Decimal
-    timestamp: int | None
-    region: str | None
-
-    @property
-    def at(self) -> int:
-        return NOON if self.timestamp is None else self.timestamp
-
-    def key(self, name: str) -> str | None:
-        value = self.region if name == "properties.region" else getattr(self, name)
-        assert value is None or isinstance(value, str)
-        return value
-
-
-def record(facts: Sequence[Fact], position: int = 1) -> LogRecord:
-    """A record of the log, received at NOON, whose event numbers follow its position."""
-    return LogRecord(
-        position,
-        Kind.USAGE,
-        NOON,
-        position * 10_000,
-        tuple((fact.scope_id, 1) for fact in facts),
-        Columns(
-            [fact.type for fact in facts],
-            [fact.customer_ref for fact in facts],
-            [fact.product_ref for fact in facts],
-            [int(fact.units) for fact in facts],
-            [int(fact.units % 1 * NANO) for fact in facts],
-            [fact.timestamp for fact in facts],
-            [None for _ in facts],
-            [None if fact.region is None else f'{{"region":"{fact.region}"}}' for fact in facts],
-        ),
-    )
-
-
-def fact(
-    units: Decimal | int = 1, at: int | None = None, scope_id: int = SCOPE, customer: str = "cus_1"
-) -> Fact:
-    return Fact(scope_id, "usage.api_call", customer, None, Decimal(units), at, None)
-
-
-@pytest.fixture(params=[EmbeddedWarehouse])
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ReopenableWarehouse]:
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(request.param(tmp_path))
-
-
-@pytest.fixture
-def warehouse(opened: ReopenableWarehouse) -> Warehouse:
-    return opened.warehouse
-
-
-async def total(warehouse: Warehouse, **filters: object) -> Decimal | None:
-    matching = msgspec.structs.replace(Filter(scope_id=SCOPE), **filters)
-    rows = await warehouse.usage(UsageQuestion(filter=matching))
-    return next((row.value for row in rows if row.group is None), None)
+from tests.contract.facts import NOON, OTHER_SCOPE, SCOPE, Fact, fact, record, total
 
 
 async def test_a_batch_inserted_again_adds_nothing(warehouse: Warehouse) -> None:
@@ -115,11 +31,11 @@ async def test_two_that_insert_the_same_records_at_once_add_them_once(warehouse:
     assert await total(warehouse) == 19
 
 
-async def test_position_and_events_survive_together(opened: ReopenableWarehouse) -> None:
-    await opened.warehouse.insert([record([fact(3)])])
-    await opened.reopen()
-    assert await opened.warehouse.position() == 1
-    assert await total(opened.warehouse) == 3
+async def test_position_and_events_survive_together(opened_warehouse: ReopenableWarehouse) -> None:
+    await opened_warehouse.warehouse.insert([record([fact(3)])])
+    await opened_warehouse.reopen()
+    assert await opened_warehouse.warehouse.position() == 1
+    assert await total(opened_warehouse.warehouse) == 3
 
 
 async def test_records_that_do_not_follow_on_what_is_there_add_nothing(warehouse: Warehouse) -> None:
@@ -139,14 +55,6 @@ async def test_nothing_is_seen_of_another_scope(warehouse: Warehouse) -> None:
     assert await warehouse.event(SCOPE, number) == seen[0]
     assert await warehouse.event(OTHER_SCOPE, number) is None
     assert await warehouse.time_span(Filter(scope_id=3)) is None
-
-
-async def test_meter_events_are_not_counted_unasked(warehouse: Warehouse) -> None:
-    meter = msgspec.structs.replace(record([fact(5)], position=2), kind=Kind.METER)
-    await warehouse.insert([record([fact(1)]), meter])
-    assert await total(warehouse) == 1
-    assert await total(warehouse, kinds=(Kind.METER,)) == 5
-    assert await total(warehouse, kinds=(Kind.USAGE, Kind.METER)) == 6
 
 
 async def test_sums_are_exact_far_beyond_what_a_float_holds(warehouse: Warehouse) -> None:
@@ -205,152 +113,6 @@ async def test_the_write_ahead_log_is_taken_into_the_file_as_it_grows(tmp_path: 
             await warehouse.insert([record([fact(i, at=NOON + i) for i in range(300)], position)])
             await total(warehouse)
         assert (tmp_path / "warehouse.duckdb.wal").stat().st_size < 400_000
-
-
-# --- every question against a plain count -------------------------------------------------------------
-
-times = st.integers(-8 * QUARTER, 8 * QUARTER).map(lambda offset: NOON + offset) | st.sampled_from(
-    [NOON + i * QUARTER for i in range(-4, 5)]
-)
-facts = st.builds(
-    Fact,
-    st.sampled_from([SCOPE, SCOPE, SCOPE, OTHER_SCOPE]),
-    st.sampled_from(["usage.api_call", "usage.token", "a.'b\"c"]),
-    st.sampled_from(["cus_1", "cus_2", "cus_3"]),
-    st.sampled_from(["prd_1", "prd_2", None]),
-    st.decimals(0, 1000, places=9) | st.integers(0, 3).map(Decimal),
-    times | st.none(),
-    st.sampled_from(["eu", "us", None]),
-)
-questions = st.builds(
-    lambda types, customers, regions, start, end, aggregate, group_by, cuts, top: UsageQuestion(
-        filter=Filter(
-            scope_id=SCOPE,
-            start=start,
-            end=end,
-            type=types,
-            customer_ref=customers,
-            properties=(("region", regions),) if regions else (),
-        ),
-        aggregate=aggregate,
-        group_by=group_by,
-        buckets=(NOON - 9 * QUARTER, *sorted(cuts)) if cuts else (),
-        top=top,
-    ),
-    st.sampled_from([(), ("usage.token",), ("usage.token", "a.'b\"c")]),
-    st.sampled_from([(), (), ("cus_1",), ("cus_1", "cus_2")]),
-    st.sampled_from([(), (), ("eu",)]),
-    times | st.none(),
-    times | st.none(),
-    st.sampled_from(Aggregate),
-    st.sampled_from(
-        [
-            (),
-            (),
-            ("type",),
-            ("product_ref",),
-            ("customer_ref",),
-            ("type", "product_ref"),
-            ("properties.region",),
-        ]
-    ),
-    st.sets(st.integers(-7, 7).map(lambda i: NOON + i * QUARTER), max_size=6) | st.sets(times, max_size=4),
-    st.integers(1, 4),
-)
-
-_NEAREST: dict[Aggregate, Decimal] = {
-    Aggregate.P50: Decimal("0.50"),
-    Aggregate.P95: Decimal("0.95"),
-    Aggregate.P99: Decimal("0.99"),
-}
-
-
-def plain_value(aggregate: Aggregate, found: Sequence[tuple[int, Fact]]) -> Decimal:
-    units = sorted(fact.units for _, fact in found)
-    by_name: dict[Aggregate, Callable[[], Decimal]] = {
-        Aggregate.SUM: lambda: sum(units, Decimal(0)),
-        Aggregate.COUNT: lambda: Decimal(len(units)),
-        Aggregate.AVG: lambda: (
-            Context(prec=60)
-            .divide(sum(units, Decimal(0)), Decimal(len(units)))
-            .quantize(Decimal("1e-9"), ROUND_HALF_EVEN)
-        ),
-        Aggregate.MIN: lambda: units[0],
-        Aggregate.MAX: lambda: units[-1],
-        Aggregate.LATEST: lambda: max(found, key=lambda each: (each[1].at, each[0]))[1].units,
-        Aggregate.UNIQUE_CUSTOMERS: lambda: Decimal(len({fact.customer_ref for _, fact in found})),
-    }
-    if aggregate in _NEAREST:
-        return units[math.ceil(_NEAREST[aggregate] * len(units)) - 1]
-    return by_name[aggregate]()
-
-
-def matches(fact: Fact, matching: Filter) -> bool:
-    return (
-        fact.scope_id == matching.scope_id
-        and (matching.start is None or fact.at >= matching.start)
-        and (matching.end is None or fact.at < matching.end)
-        and (not matching.type or fact.type in matching.type)
-        and (not matching.customer_ref or fact.customer_ref in matching.customer_ref)
-        and (not matching.properties or fact.region in matching.properties[0][1])
-    )
-
-
-def plain_answer(
-    stored: Sequence[Fact], question: UsageQuestion, rows: Sequence[UsageRow]
-) -> dict[tuple[object, int | None], str]:
-    """Count what each row of the answer should say; which groups are told apart is taken from `rows`."""
-    found = [(i, fact) for i, fact in enumerate(stored) if matches(fact, question.filter)]
-    told_apart = {row.group.values for row in rows if row.group is not None and not row.group.other}
-    slots: dict[tuple[object, int | None], list[tuple[int, Fact]]] = {}
-    for i, each in found:
-        values = tuple(each.key(name) for name in question.group_by)
-        group = Group(values) if values in told_apart else Group((None,) * len(values), other=True)
-        bucket = max((start for start in question.buckets if start <= each.at), default=None)
-        for slot in {(None, None), (group, None), (group, bucket)}:
-            slots.setdefault(slot, []).append((i, each))
-    return {slot: written(plain_value(question.aggregate, facts)) for slot, facts in slots.items()}
-
-
-@settings(max_examples=60)
-@given(
-    st.lists(st.lists(facts, min_size=1, max_size=12), min_size=1, max_size=4),
-    st.lists(questions, min_size=10, max_size=10),
-    st.sampled_from([1, 5, 1000]),
-)
-def test_every_answer_is_what_a_plain_count_says(
-    tmp_path_factory: pytest.TempPathFactory,
-    batches: list[list[Fact]],
-    asked: list[UsageQuestion],
-    fold_events: int,
-) -> None:
-    stored = [fact for batch in batches for fact in batch]
-
-    async def check() -> None:
-        async with EmbeddedWarehouse(tmp_path_factory.mktemp("warehouse"), fold_events) as opened:
-            for position, batch in enumerate(batches, start=1):
-                await opened.warehouse.insert([record(batch, position)])
-            for question in asked:
-                rows = await opened.warehouse.usage(question)
-                answer = {
-                    (row.group, row.bucket): written(row.value) for row in rows if row.value is not None
-                }
-                assert len(answer) == len(rows)
-                assert answer == plain_answer(stored, question, rows)
-                _assert_the_largest_come_first(question, rows)
-
-    asyncio.run(check())
-
-
-def _assert_the_largest_come_first(question: UsageQuestion, rows: Sequence[UsageRow]) -> None:
-    totals = [(row.group, row.value) for row in rows if row.bucket is None and row.group is not None]
-    values = [value for group, value in totals if not group.other and value is not None]
-    assert values == sorted(values, reverse=True)
-    if len(totals) > len(values):  # there is a rest, and it comes last
-        assert len(values) == question.top
-        assert totals[-1][0] == Group((None,) * len(question.group_by), other=True)
-    if question.aggregate in ADDITIVE and rows:
-        assert sum(value for _, value in totals if value is not None) == rows[0].value
 
 
 async def test_a_file_that_another_program_has_open_is_waited_for_and_kept(tmp_path: Path) -> None:

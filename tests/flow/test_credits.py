@@ -65,13 +65,13 @@ async def test_history_is_paged(client: Client) -> None:
     for amount in range(1, 6):
         ok(await client.post(GRANTS, json={"credits": amount}))
     seen: list[int] = []
-    cursor: dict[str, str] = {}
+    cursor: dict[str, Any] = {"limit": 2}
     while True:
-        page = ok(await client.get(HISTORY, params={"limit": 2} | cursor))
+        page = ok(await client.get(HISTORY, params=cursor))
         seen += [each["amount"] for each in page["items"]]
         if page["nextCursor"] is None:
             break
-        cursor = {"cursor": page["nextCursor"]}
+        cursor = {"limit": 2, "cursor": page["nextCursor"]}
     assert seen == [5, 4, 3, 2, 1]
 
 

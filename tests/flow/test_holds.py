@@ -238,9 +238,7 @@ async def test_a_bad_reservation_is_refused_by_its_field(
 
 
 @pytest.mark.parametrize("units", [None, -1, "5", 0.0000000001])
-async def test_a_bad_settle_is_refused_and_the_hold_stays(
-    client: Client, purchase: str, units: Any
-) -> None:
+async def test_a_bad_settle_is_refused_and_the_hold_stays(client: Client, purchase: str, units: Any) -> None:
     hold = await reserve(client, 4)
     url = f"/v1/sdk/holds/{hold['holdRef']}/settle"
     assert set(faults(await client.post(url, json={"units": units}))) == {"units"}

@@ -78,7 +78,9 @@ async def test_an_archived_or_unknown_or_derived_meter_is_400(client: Client) ->
         event = {"customerRef": CUSTOMER, "meterName": name}
         refused = error(await client.post(URL, json=event), 400, "meter_archived")
         assert refused["message"] == "Invalid meter name or meter is archived."
-        assert set(faults(await client.post(f"{URL}/bulk", json={"events": [event]}))) == {"events.0.meterName"}
+        assert set(faults(await client.post(f"{URL}/bulk", json={"events": [event]}))) == {
+            "events.0.meterName"
+        }
 
 
 async def test_an_unknown_customer_is_404_and_stores_nothing(client: Client) -> None:

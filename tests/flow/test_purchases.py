@@ -74,7 +74,9 @@ async def test_activating_another_plan_takes_the_place_of_the_first(client: Clie
 
 async def test_a_usage_based_plan_is_activated_without_credits(client: Client) -> None:
     done = await activate(client, await plan(client, **PAY_AS_YOU_GO))
-    assert done | {"status": "activated", "creditBalance": 0, "creditsPerUnit": 100, "currency": "USD"} == done
+    assert (
+        done | {"status": "activated", "creditBalance": 0, "creditsPerUnit": 100, "currency": "USD"} == done
+    )
 
 
 async def test_a_setting_wants_credits_first(tmp_path: Any) -> None:
@@ -121,8 +123,15 @@ async def test_a_cancelled_purchase_lasts_until_its_period_ends(timed: tuple[Clo
     done = ok(await client.post(f"{url}/cancel", json={"reason": "Too expensive"}))
     assert done["success"] is True
     found = done["purchase"]
-    assert (found["status"], found["autoRenew"], found["cancellationReason"]) == ("active", False, "Too expensive")
-    assert (found["cancelledAt"], found["endDate"]) == ("2026-11-01T00:00:00.000Z", "2026-12-01T00:00:00.000Z")
+    assert (found["status"], found["autoRenew"], found["cancellationReason"]) == (
+        "active",
+        False,
+        "Too expensive",
+    )
+    assert (found["cancelledAt"], found["endDate"]) == (
+        "2026-11-01T00:00:00.000Z",
+        "2026-12-01T00:00:00.000Z",
+    )
     assert (await limits(client))["withinLimits"] is True
     error(await client.post(f"{url}/cancel"), 400, "purchase_not_cancellable")
     clock.advance(timedelta(days=30))
@@ -186,7 +195,11 @@ async def test_user_info_says_who_has_what_and_how_much_of_it_is_used(client: Cl
     assert found["user"]["reference"] == CUSTOMER
     assert found["verifyUrl"].startswith("http://meterhouse.test/customer?id=")
     assert set(faults(await client.post("/v1/sdk/user-info", json={}))) == set(body)
-    error(await client.post("/v1/sdk/user-info", json=body | {"customerRef": "cus_NONE"}), 404, "customer_not_found")
+    error(
+        await client.post("/v1/sdk/user-info", json=body | {"customerRef": "cus_NONE"}),
+        404,
+        "customer_not_found",
+    )
 
 
 async def test_a_customer_session_lasts_fifteen_minutes(timed: tuple[Clock, Client]) -> None:
@@ -204,7 +217,9 @@ async def test_a_customer_session_lasts_fifteen_minutes(timed: tuple[Clock, Clie
 
 async def test_a_session_of_another_scope_is_as_one_that_never_was(client: Client, live: Client) -> None:
     made = ok(await client.post("/v1/sdk/customers/customer-sessions", json={"customerRef": CUSTOMER}), 201)
-    error(await live.get(f"/v1/sdk/customers/customer-sessions/{made['sessionId']}"), 404, "session_not_found")
+    error(
+        await live.get(f"/v1/sdk/customers/customer-sessions/{made['sessionId']}"), 404, "session_not_found"
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +232,9 @@ async def test_a_session_of_another_scope_is_as_one_that_never_was(client: Clien
         ({"customerRef": CUSTOMER, "purpose": "fun"}, "purpose"),
     ],
 )
-async def test_a_bad_checkout_is_refused_by_its_field(client: Client, body: dict[str, Any], field: str) -> None:
+async def test_a_bad_checkout_is_refused_by_its_field(
+    client: Client, body: dict[str, Any], field: str
+) -> None:
     assert set(faults(await client.post("/v1/sdk/checkout-sessions", json=body))) == {field}
 
 

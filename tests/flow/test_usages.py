@@ -143,7 +143,9 @@ async def test_a_usage_is_recorded_on_the_meter_it_names_or_on_the_plans(
     purchase = (await activate(client, await plan(client, measures="tokens", limit=1000)))["purchaseRef"]
     await track(client, units=7)
     await track(client, units=5, meterName="tokens")
-    await track(client, units=3, meterName="never_made")  # counted as a request, which the plan does not limit
+    await track(
+        client, units=3, meterName="never_made"
+    )  # counted as a request, which the plan does not limit
     assert (await usage_of(client, purchase))["used"] == 12
     assert (await limits(client))["meterName"] == "tokens"
     await service.catch_up()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterhouse.model.event import Columns, Kind
-from meterhouse.model.identity import fingerprints, key_hashes, keyed_rows
+from meterhouse.model.event import Columns
+from meterhouse.model.identity import KeySpace, fingerprints, key_hashes, keyed_rows
 
 EVENT = {
     "type": "a.b", "customer_ref": "cus_1", "product_ref": None, "units_whole": 1, "units_nano": 0,
@@ -42,9 +42,7 @@ def test_the_key_is_not_part_of_the_meaning() -> None:
 
 
 def test_the_same_key_of_another_scope_or_kind_is_another_key() -> None:
-    hashes = {
-        key_hashes(scope_id, kind, ["k"])[0] for scope_id in (1, 2, 11) for kind in (Kind.USAGE, Kind.METER)
-    }
+    hashes = {key_hashes(scope_id, space, ["k"])[0] for scope_id in (1, 2, 11) for space in KeySpace}
     assert len(hashes) == 6
 
 

@@ -39,7 +39,11 @@ def test_the_instant_a_period_ends_is_the_next_ones_first() -> None:
 
 
 def test_nothing_before_the_purchase_is_in_a_period() -> None:
-    for grid in (Grid(START, None), Grid(START, BillingCycle.WEEKLY), Grid(START, BillingCycle.WEEKLY, True)):
+    for grid in (
+        Grid(START, None),
+        Grid(START, BillingCycle.WEEKLY),
+        Grid(START, BillingCycle.WEEKLY, calendar=True),
+    ):
         assert grid.period_at(START - 1) is None
         assert grid.period_at(START) is not None
 
@@ -66,7 +70,9 @@ def test_calendar_periods_end_with_the_calendars(cycle: str, ends: list[str]) ->
 
 @given(TIMES, st.sampled_from(list(BillingCycle)), st.booleans())
 def test_every_time_is_in_exactly_the_period_that_says_so(
-    time: int, cycle: BillingCycle, calendar: bool
+    time: int,
+    cycle: BillingCycle,
+    calendar: bool,  # noqa: FBT001 - hypothesis draws it
 ) -> None:
     grid = Grid(START, cycle, calendar)
     period = grid.period_at(time)

@@ -35,15 +35,15 @@ def rebuild(data: Data = None, *, ledger: Ledger = False) -> None:
             progress.update(task, completed=done, total=total)
 
         if ledger:
-            entries, differences = asyncio.run(rebuild_ledger(settings, report))
+            told = _told(*asyncio.run(rebuild_ledger(settings, report)))
         else:
             events = asyncio.run(rebuild_warehouse(settings, report))
-    if not ledger:
-        typer.echo(f"The warehouse is made again: {events} events, as many as the log.")
-    elif not differences:
-        typer.echo(f"The ledger is made again: {entries} entries of the log, and all is as it was.")
-    else:
-        rows = ", ".join(f"{number} of {table}" for table, number in differences.items())
-        typer.echo(
-            f"The ledger is made again: {entries} entries of the log; other than before are rows: {rows}."
-        )
+            told = f"The warehouse is made again: {events} events, as many as the log."
+    typer.echo(told)
+
+
+def _told(entries: int, differences: dict[str, int]) -> str:
+    if not differences:
+        return f"The ledger is made again: {entries} entries of the log, and all is as it was."
+    rows = ", ".join(f"{number} of {table}" for table, number in differences.items())
+    return f"The ledger is made again: {entries} entries of the log; other than before are rows: {rows}."

@@ -66,7 +66,10 @@ class Runner:
                 )
 
     async def _hand_on(self, consumer: Consumer) -> int:
-        """Hand on one batch and return how many events it had; 0 when there is nothing."""
+        """Hand on one batch and return how large it was; 0 when there is nothing.
+
+        Records may hold no events (`LogRecord.metered`), so a batch is at least as large as it has records.
+        """
         async with self._handing_on:
             records = await self._log.read(await consumer.position(), self._batch_events)
             if not records:
@@ -75,4 +78,4 @@ class Runner:
             events = sum(len(record.events) for record in records)
             telemetry.consumer_events.labels(consumer.name).inc(events)
             telemetry.consumer_position.labels(consumer.name).set(records[-1].position)
-            return events
+            return max(events, len(records))

@@ -21,7 +21,8 @@ _JSON: Final = "application/json"
 _DESCRIPTION: Final = "Usage events and metering: every event stored durably, counted once, seen at once."
 _ENVIRONMENT: Final = "With a session it must be named. A key has its own, and no other may be named."
 _OBJECT: Final = {"type": "object", "additionalProperties": True}
-_AMOUNTS: Final = {"units", "total", "value"}
+_AMOUNTS: Final = {"units", "total", "value", "duration"}
+_RAW: Final[Sequence[Json]] = ({}, {"oneOf": [{}]})  # the second may be left out
 _AMOUNT: Final = {"type": ["number", "string", "null"], "description": "A string with numbers=string."}
 # What the types cannot say, since one answer names every fault: the checks require it, not the decoder.
 _REQUIRED: Final = {
@@ -66,7 +67,7 @@ def document(routes: Sequence[HTTPRouteHandler]) -> bytes:
             component["properties"][field] = _not_null(component["properties"][field])
     for component in components.values():
         for name, field in component.get("properties", {}).items():
-            if not field:  # raw JSON, which has no schema of its own
+            if field in _RAW:  # raw JSON, which has no schema of its own
                 component["properties"][name] = _AMOUNT if name in _AMOUNTS else _OBJECT
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():

@@ -71,7 +71,7 @@ class UsageAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class PurchaseAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """amount, originalAmount: minor units. endDate: when access ends, or the current period where it renews."""
+    """amount, originalAmount: minor units. endDate: when access ends; where it renews, the period."""
 
     reference: str
     customer_ref: str
@@ -301,8 +301,8 @@ def _snapshot(plan: Plan) -> SnapshotAnswer:
         price=plan.base_price or plan.price,
         currency=plan.currency,
         billing_cycle=plan.billing_cycle,
-        features=plan.extra("features"),
-        limits=plan.extra("limits"),
+        features=plan.free_form("features"),
+        limits=plan.free_form("limits"),
         meter_ref=plan.meter_ref,
         limit=plan.limit,
         free_units=plan.free_units,

@@ -6,7 +6,9 @@ from typing import Final
 
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Reference, Schema
 
+from meterhouse.model.event import Outcome
 from meterhouse.model.question import Aggregate, EventOrder, Granularity
+from meterhouse.query.parameters import FILTERS
 
 Described = Parameter | Reference
 _TIME: Final = "RFC 3339 with an offset, or a date in `timezone`."
@@ -17,8 +19,8 @@ def _text(name: str, description: str, choices: Iterable[str] | None = None) -> 
     return Parameter(name, "query", schema=schema, description=description)
 
 
-def _texts(name: str, description: str) -> Described:
-    items = Schema(type=OpenAPIType.STRING)
+def _texts(name: str, description: str, choices: Iterable[str] | None = None) -> Described:
+    items = Schema(type=OpenAPIType.STRING, enum=None if choices is None else list(choices))
     return Parameter(
         name,
         "query",
@@ -47,6 +49,9 @@ _FILTERS: Final = (
     _texts("type", "Events of any of these types."),
     _texts("customerRef", "Events of any of these customers."),
     _texts("productRef", "Events of any of these products."),
+    _texts("meterName", "Meter events recorded on any of these meters; with kind meter or all."),
+    _texts("outcome", "Meter events that ended in any of these ways; with kind meter or all.", Outcome),
+    _texts("purchaseRef", "Meter events of any of these purchases; with kind meter or all."),
     _texts("properties.<name>", "Events whose property has any of these values; only scalars match."),
     _text("kind", "usage when absent.", ("usage", "meter", "all")),
     _NUMBERS,
@@ -61,7 +66,7 @@ class UsageOperation(Operation):
         self.parameters = [
             *_FILTERS,
             _text("granularity", "Points of this length; none when absent.", Granularity),
-            _texts("groupBy", "At most 3 of type, customerRef, productRef, properties.<name>."),
+            _texts("groupBy", f"At most 3 of {', '.join(FILTERS)}, properties.<name>."),
             _text("aggregate", "sum when absent. Percentiles are nearest-rank, exact.", Aggregate),
             _whole("top", "The largest groups are told apart, the rest is one.", 50),
             _text("format", "json when absent.", ("json", "csv")),
@@ -78,6 +83,7 @@ class MeterOperation(Operation):
             *_SPAN,
             _text("granularity", "Points of this length; day when absent.", Granularity),
             _texts("customerRef", "Events of any of these customers; customerId is the same."),
+            _texts("productRef", "Events of any of these products."),
             _NUMBERS,
         ]
 

@@ -235,8 +235,9 @@ class HostedRoutes:
 
 def _check(required: dict[str, str | None], optional: dict[str, str | None] | None = None) -> None:
     """Raises ValidationFailed, naming every ref that is not one."""
-    given = {path: ref for path, ref in (optional or {}).items() if ref is not None}
-    if faults := ref_faults(required | given):
+    refs = dict(required)
+    refs.update({path: ref for path, ref in (optional or {}).items() if ref is not None})
+    if faults := ref_faults(refs):
         raise ValidationFailed(faults)
 
 
@@ -297,7 +298,7 @@ def _purchase(view: PurchaseView) -> UserPurchase:
             price=plan.base_price or plan.price,
             currency=plan.currency,
             billing_cycle=plan.billing_cycle,
-            features=plan.extra("features"),
-            limits=plan.extra("limits"),
+            features=plan.free_form("features"),
+            limits=plan.free_form("limits"),
         ),
     )

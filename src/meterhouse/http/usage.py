@@ -13,7 +13,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from meterhouse.http.query_string import AnyRequest, one_of, parameters_of, quotes
 from meterhouse.http.render import number
-from meterhouse.model.event import Event, Kind
+from meterhouse.model.event import Event, Kind, Outcome
 from meterhouse.model.question import Aggregate, Granularity
 from meterhouse.model.tenant import Caller
 from meterhouse.model.units import written
@@ -22,7 +22,9 @@ from meterhouse.query.usage import Usage, UsageQueries
 
 
 class EventAnswer(Struct, kw_only=True, rename="camel"):
-    """units: a number with all its digits, a string with `numbers=string`. properties: null for none."""
+    """units: a number with all its digits, a string with `numbers=string`. properties: null for none.
+
+    The rest is of meter events, and absent where it was not said."""
 
     event_id: str
     kind: Kind
@@ -34,6 +36,12 @@ class EventAnswer(Struct, kw_only=True, rename="camel"):
     received_at: datetime
     idempotency_key: str | None
     properties: Raw
+    meter_name: str | UnsetType = UNSET
+    outcome: Outcome | UnsetType = UNSET
+    purchase_ref: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    duration: Raw | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
 
 
 class EventsAnswer(Struct, rename="camel"):
@@ -108,7 +116,8 @@ class QueryRoutes:
 
 def _event_answer(event: Event, quote: bool) -> EventAnswer:  # noqa: FBT001
     fields = msgspec.structs.asdict(event)
-    return EventAnswer(**fields | {"units": number(event.units, quote)})
+    duration = UNSET if event.duration is UNSET else number(event.duration, quote)
+    return EventAnswer(**fields | {"units": number(event.units, quote), "duration": duration})
 
 
 def _usage_answer(usage: Usage, quote: bool) -> UsageAnswer:  # noqa: FBT001

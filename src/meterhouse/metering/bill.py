@@ -1,4 +1,4 @@
-"""What usage comes to at the end of a period. Pure, exact (contract §4.3). Units are billionths, costs are credits."""
+"""What usage comes to at the end of a period, in credits. Pure, exact (contract §4.3). Units: billionths."""
 
 from fractions import Fraction
 from itertools import pairwise

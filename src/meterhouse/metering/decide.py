@@ -8,8 +8,10 @@ The rules are the contract's (solvapay.md §4.2, §4.4) and, for holds, docs/hol
 
 from typing import Final
 
+from meterhouse.model.counting import feeds, recorded_on
+from meterhouse.model.credit import MAX_BALANCE
 from meterhouse.model.entry import Consumed, Credited, Ended, Held, ended
-from meterhouse.model.errors import CreditsNotFree, HoldNotFound, HoldReleased, HoldSettled
+from meterhouse.model.errors import CreditsNotFree, HoldNotFound, HoldReleased, HoldSettled, ValidationFailed
 from meterhouse.model.event import Outcome
 from meterhouse.model.hold import Hold, HoldStatus
 from meterhouse.model.ledger import (
@@ -28,7 +30,6 @@ from meterhouse.model.ledger import (
     Track,
     Tracked,
     Verdict,
-    recorded_on,
 )
 from meterhouse.model.terms import Terms
 from meterhouse.model.units import NANO, pair
@@ -70,17 +71,17 @@ def _track(event: Track, account: Account, number: int) -> Verdict:
         return Verdict(None, Tracked(number, reason))
     purchase, terms, period = account.purchase, account.terms, account.period
     assert purchase and terms and period  # noqa: S101, PT018 - else it were unattributed
-    if account.meter is None or not counts(
+    if account.meter is None or not feeds(
         account.meter,
-        meter_name=event.meter or recorded_on(account),
+        meter_name=event.meter or recorded_on(account.meter),
         type_=event.type,
         properties=event.properties,
     ):
         return Verdict(None, Tracked(number, Skipped.PLAN_NOT_CREDIT_BASED))
-    debit, short = _cost(terms, account, event.units, account.free_credits)
+    debit, _ = _cost(terms, account, event.units, account.free_credits)
     entry = Consumed(
         event.scope_id, number, event.customer_ref, event.product_ref, purchase.ref, period.number,
-        *pair(event.units), debit, short,
+        *pair(event.units), debit,
     )  # fmt: skip
     return Verdict(entry, Tracked(number, _told(terms, debit, account.free_credits - debit)))
 
@@ -110,7 +111,7 @@ def _reserve(action: Reserve, account: Account, number: int) -> Verdict:
         product_ref=action.product_ref,
         purchase_ref=purchase.ref,
         period=period.number,
-        meter=recorded_on(account),
+        meter=recorded_on(account.meter),
         units=action.units,
         credits=credits_,
         created_at=account.at,
@@ -142,7 +143,7 @@ def _settle(action: Settle, account: Account, hold: Hold | None, number: int) ->
         over = min(max(over, -(-short * NANO // terms.credits_per_unit)), action.units)
     entry = Ended(
         action.scope_id, hold.number, account.at, HoldStatus.SETTLED,
-        *pair(action.units), debit, short, *pair(over), number,
+        *pair(action.units), debit, *pair(over), number,
     )  # fmt: skip
     settled = ended(hold, entry)
     return Verdict(entry, Ending(settled, _told(terms, debit, payable - debit)))
@@ -162,6 +163,8 @@ def _release(action: Release, account: Account, hold: Hold | None) -> Verdict:
 def _credit(action: Credit, account: Account, number: int) -> Verdict:
     if action.credits < -account.free_credits:
         raise CreditsNotFree(account.free_credits)
+    if account.balance + action.credits > MAX_BALANCE:
+        raise ValidationFailed.of("credits", f"a balance is at most {MAX_BALANCE} credits; give less")
     entry = Credited(
         action.scope_id, number, account.at, action.customer_ref, action.kind, action.credits, action.reason,
         action.key,

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 CREDITS_PER_MINOR_UNIT: Final = 100
 """So many to a US cent."""
+MAX_BALANCE: Final = 10**18
+"""What a balance may be at most."""
 
 
 class CreditKind(StrEnum):

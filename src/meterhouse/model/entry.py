@@ -12,10 +12,7 @@ from meterhouse.model.units import NANO
 
 
 class Consumed(Struct, frozen=True, array_like=True, tag="consumed"):
-    """An event used units of a purchase's period and, on credit plans, credits.
-
-    short: credits that it cost beyond what was there.
-    """
+    """An event used units of a purchase's period and, on credit plans, credits."""
 
     scope_id: int
     event_number: int
@@ -26,7 +23,6 @@ class Consumed(Struct, frozen=True, array_like=True, tag="consumed"):
     whole: int
     nano: int
     debit: int
-    short: int
 
 
 class Credited(Struct, frozen=True, array_like=True, tag="credited"):
@@ -73,7 +69,6 @@ class Ended(Struct, frozen=True, array_like=True, tag="ended"):
     whole: int = 0
     nano: int = 0
     debit: int = 0
-    short: int = 0
     over_whole: int = 0
     over_nano: int = 0
     event_number: int = 0
@@ -91,7 +86,6 @@ def ended(hold: Hold, entry: Ended) -> Hold:
         expired=hold.expired or entry.status is HoldStatus.EXPIRED,
         used=entry.whole * NANO + entry.nano,
         debited=entry.debit,
-        short=entry.short,
         over=entry.over_whole * NANO + entry.over_nano,
         event_number=entry.event_number,
     )

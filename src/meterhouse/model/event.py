@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from meterhouse.model.errors import FieldError
 
@@ -25,6 +25,14 @@ class Kind(StrEnum):
 
     USAGE = "usage"
     METER = "meter"
+
+
+class Outcome(StrEnum):
+    """How what a meter event tells of ended. Only success consumes anything."""
+
+    SUCCESS = "success"
+    PAYWALL = "paywall"
+    FAIL = "fail"
 
 
 class Columns(Struct, array_like=True, gc=False):
@@ -69,6 +77,32 @@ class Columns(Struct, array_like=True, gc=False):
             part = slice(rows.start, rows.stop)
             return Columns(*(column[part] for column in msgspec.structs.astuple(self)))
         return Columns(*([column[row] for row in rows] for column in msgspec.structs.astuple(self)))
+
+
+class MeterColumns(Struct, array_like=True, gc=False):
+    """What meter events have beside `Columns`; row i of both is the same event.
+
+    meter: the name of the meter it was recorded on. outcome: one of `Outcome`.
+    details: canonical JSON text of `Details`, or None.
+    """
+
+    meter: list[str]
+    outcome: list[str]
+    purchase_ref: list[str | None]
+    details: list[str | None]
+
+    @classmethod
+    def empty(cls) -> "MeterColumns":
+        return cls([], [], [], [])
+
+
+class Details(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What is told of a meter event and neither counted nor filtered by. duration: as it was sent, in no
+    unit of ours."""
+
+    description: str | UnsetType = UNSET
+    duration: Decimal | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
 
 
 class Rejection(Struct, frozen=True):
@@ -129,6 +163,7 @@ class LogRecord(Struct, frozen=True):
     received_at: microseconds since 1970, also the time of events that brought none.
     scopes: `(scope_id, count)` runs over the rows, in order.
     Row i has the event number `first_number + i`.
+    metered: of meter events. A record of theirs may hold no events at all: an effect without one.
     """
 
     position: int
@@ -137,10 +172,11 @@ class LogRecord(Struct, frozen=True):
     first_number: int
     scopes: tuple[tuple[int, int], ...]
     events: Columns
+    metered: MeterColumns | None = None
 
 
 class Event(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One stored event, as `/v1/events` answers it."""
+    """One stored event, as `/v1/events` answers it. What is UNSET was not said, or is of meter events."""
 
     event_id: str
     kind: Kind
@@ -152,11 +188,22 @@ class Event(Struct, frozen=True, kw_only=True, rename="camel"):
     received_at: datetime
     idempotency_key: str | None
     properties: msgspec.Raw
+    meter_name: str | UnsetType = UNSET
+    outcome: Outcome | UnsetType = UNSET
+    purchase_ref: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    duration: Decimal | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
 
 
 def event_id(number: int) -> str:
     """Return the id of an event number. Ids of equal length sort as their numbers do."""
     return f"evt_{number:016x}"
+
+
+def usage_ref(event_number: int) -> str:
+    """Return what the contract calls the reference of a usage record."""
+    return f"usage_{event_number:016x}"
 
 
 def event_number(event_id: str) -> int | None:

@@ -18,7 +18,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     """Units (billionths) and credits that are reserved in a period of a purchase until `expires_at`.
 
     remaining: whole units that were left after it was opened, None for any number.
-    used, debited, short, over, event_number: what settling booked. Times: microseconds since 1970.
+    used, debited, over, event_number: what settling booked. Times: microseconds since 1970.
     """
 
     number: int
@@ -37,7 +37,6 @@ class Hold(Struct, frozen=True, kw_only=True):
     expired: bool = False
     used: int = 0
     debited: int = 0
-    short: int = 0
     over: int = 0
     event_number: int = 0
 

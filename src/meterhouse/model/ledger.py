@@ -172,11 +172,6 @@ class CreditMoved(Struct, frozen=True):
 Outcomes = Tracked | Reserved | Ending | CreditMoved
 
 
-def recorded_on(account: Account) -> str:
-    """Return the name of the meter that takes an account's events, where they name none."""
-    return account.meter.name if account.meter is not None and account.meter.is_recorded_on else "requests"
-
-
 class Verdict(Struct, frozen=True):
     """What `decide` answers: at most one entry, and what the caller is told once that is on disk."""
 

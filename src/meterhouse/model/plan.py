@@ -6,7 +6,8 @@
 from enum import StrEnum
 from typing import Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 DEFAULT_METER_REF: Final = "mtr_requests"
 DEFAULT_MEASURES: Final = "requests"
@@ -124,6 +125,14 @@ class Plan(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
     extras: str = "{}"
     created_at: int
     updated_at: int
+
+    @property
+    def is_active(self) -> bool:
+        return self.status is PlanStatus.ACTIVE
+
+    def free_form(self, name: str) -> Raw:
+        """Return an object of `extras` as JSON, an empty one where it was not said."""
+        return msgspec.json.decode(self.extras, type=dict[str, Raw]).get(name, Raw(b"{}"))
 
     @property
     def requires_payment(self) -> bool:

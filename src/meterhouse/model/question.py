@@ -40,6 +40,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     """Which events. A field that is empty does not restrict; several values mean any of them.
 
     start is included, end excluded; None is all of history.
+    meter, outcome, purchase_ref: of meter events; no usage event matches. meter: names.
     properties: (name, accepted texts) pairs; only scalars match, as the text JSON writes them.
     """
 
@@ -50,13 +51,16 @@ class Filter(Struct, frozen=True, kw_only=True):
     type: tuple[str, ...] = ()
     customer_ref: tuple[str, ...] = ()
     product_ref: tuple[str, ...] = ()
+    meter: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
+    purchase_ref: tuple[str, ...] = ()
     properties: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 class UsageQuestion(Struct, frozen=True, kw_only=True):
     """One number, or many: over all matching events, for each group, for each bucket.
 
-    group_by: `type`, `customer_ref`, `product_ref` or `properties.<name>`.
+    group_by: names of `Filter`'s texts (`type`, …, `purchase_ref`), or `properties.<name>`.
     buckets: the starts of the buckets, ascending; the last one ends at `ends`. Empty: no points.
     top: how many of the largest groups are told apart; the rest is one group.
     """

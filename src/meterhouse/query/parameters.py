@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from meterhouse.model.errors import FieldError, ValidationFailed
-from meterhouse.model.event import Kind, to_microseconds
+from meterhouse.model.event import Kind, Outcome, to_microseconds
 from meterhouse.model.question import Filter
 from meterhouse.query.buckets import midnight
 
 Parameters = Mapping[str, Sequence[str]]
 """Every value of every name, in order."""
 
-FILTERS: Final = ("type", "customerRef", "productRef")
+METER_FILTERS: Final = ("meterName", "outcome", "purchaseRef")
+FILTERS: Final = ("type", "customerRef", "productRef", *METER_FILTERS)
+ADD_KIND: Final = "is of meter events only; add kind=meter or kind=all"
 _PROPERTY: Final = re.compile(r"properties\.(.{1,64})", re.DOTALL)
 _LOST_PLUS: Final = re.compile(r" (?=\d\d:\d\d$)")  # "+01:00" that was not sent as %2B
 _MAX_VALUES: Final = 100
@@ -107,15 +109,19 @@ class Reader:
 
     def filter(self, scope_id: int, zone: ZoneInfo) -> Filter:
         start, end = self.span(zone)
+        kinds = self._kinds()
         names = sorted(name for name in self._unread if _PROPERTY.fullmatch(name))
         return Filter(
             scope_id=scope_id,
-            kinds=self._kinds(),
+            kinds=kinds,
             start=start,
             end=end,
             type=self.texts("type"),
             customer_ref=self.texts("customerRef"),
             product_ref=self.texts("productRef"),
+            meter=self._of_meters("meterName", kinds),
+            outcome=self._outcomes(kinds),
+            purchase_ref=self._of_meters("purchaseRef", kinds),
             properties=tuple((name.removeprefix("properties."), self.texts(name)) for name in names),
         )
 
@@ -125,6 +131,18 @@ class Reader:
             self.fault(name, "is not a parameter of this route")
         if self._faults:
             raise ValidationFailed(self._faults)
+
+    def _of_meters(self, name: str, kinds: Collection[Kind]) -> tuple[str, ...]:
+        texts = self.texts(name)
+        if texts and Kind.METER not in kinds:
+            self.fault(name, ADD_KIND)
+        return texts
+
+    def _outcomes(self, kinds: Collection[Kind]) -> tuple[str, ...]:
+        texts = self._of_meters("outcome", kinds)
+        if not set(Outcome).issuperset(texts):
+            self.fault("outcome", f"must be one of {', '.join(Outcome)}")
+        return texts
 
     def _kinds(self) -> tuple[Kind, ...]:
         match self.text("kind") or "usage":

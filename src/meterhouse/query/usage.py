@@ -10,16 +10,21 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType
 
 from meterhouse.model.errors import QueryTooLarge
-from meterhouse.model.event import from_microseconds, to_microseconds
+from meterhouse.model.event import Kind, from_microseconds, to_microseconds
 from meterhouse.model.question import ADDITIVE, Aggregate, Granularity, Group, UsageQuestion, UsageRow
 from meterhouse.ports import Warehouse
 from meterhouse.query.bounds import MAX_ALL_POINTS, MAX_POINTS, in_time
 from meterhouse.query.buckets import bucket_starts
-from meterhouse.query.parameters import FILTERS, Parameters, Reader, is_property
+from meterhouse.query.parameters import ADD_KIND, FILTERS, METER_FILTERS, Parameters, Reader, is_property
 
 MAX_TOP: Final = 1_000
 MAX_GROUP_BY: Final = 3
-_COLUMNS: Final = {"type": "type", "customerRef": "customer_ref", "productRef": "product_ref"}
+_COLUMNS: Final = {
+    "customerRef": "customer_ref",
+    "productRef": "product_ref",
+    "meterName": "meter",
+    "purchaseRef": "purchase_ref",
+}
 
 
 class Point(Struct, frozen=True):
@@ -96,6 +101,8 @@ class _Asked:
         for name in self.group_by:
             if name not in FILTERS and not is_property(name):
                 reader.fault("groupBy", f"must be {', '.join(FILTERS)} or properties.<name>, not {name!r}")
+            elif name in METER_FILTERS and Kind.METER not in self.filter.kinds:
+                reader.fault("groupBy", f"{name} {ADD_KIND}")
         if len(set(self.group_by)) < len(self.group_by) or len(self.group_by) > MAX_GROUP_BY:
             reader.fault("groupBy", f"takes at most {MAX_GROUP_BY} different names")
         reader.finish(also_known=("numbers", "format", "environment"))

@@ -29,10 +29,10 @@ from meterhouse.model.event import (
 from meterhouse.model.identity import keyed_rows
 from meterhouse.model.ledger import Outcomes, Recording
 from meterhouse.stores.embedded import tally
+from meterhouse.stores.embedded.accounts.book import LedgerState, read_state
+from meterhouse.stores.embedded.accounts.recorder import Recorder
 from meterhouse.stores.embedded.database import Database, Job
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
-from meterhouse.stores.embedded.ledger.book import LedgerState, read_state
-from meterhouse.stores.embedded.ledger.recorder import Recorder
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities, keys_of, to_record
 
 _RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many

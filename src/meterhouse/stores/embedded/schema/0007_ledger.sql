@@ -33,9 +33,9 @@ CREATE TABLE usage_total (
     scope_id       INTEGER NOT NULL,
     purchase_ref   TEXT NOT NULL,
     period         INTEGER NOT NULL,
-    units_whole    INTEGER NOT NULL,
-    units_nano     INTEGER NOT NULL,
-    held_whole     INTEGER NOT NULL,
+    units_giga     INTEGER NOT NULL,  -- thousand millions of units
+    units_nano     INTEGER NOT NULL,  -- and billionths of one, below 10^18: sums of any number of events fit
+    held_giga      INTEGER NOT NULL,
     held_nano      INTEGER NOT NULL,
     PRIMARY KEY (scope_id, purchase_ref, period)
 ) STRICT, WITHOUT ROWID;
@@ -84,7 +84,6 @@ CREATE TABLE hold (
     used_whole     INTEGER NOT NULL,
     used_nano      INTEGER NOT NULL,
     debited        INTEGER NOT NULL,
-    short          INTEGER NOT NULL,
     over_whole     INTEGER NOT NULL,
     over_nano      INTEGER NOT NULL,
     event_number   INTEGER NOT NULL

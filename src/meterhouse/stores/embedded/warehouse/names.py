@@ -1,10 +1,10 @@
-"""Numbers for names: types, customers and products, in the order in which the log first mentions them."""
+"""Numbers for names (types, refs, meters, outcomes), in the order in which the log first mentions them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from duckdb import DuckDBPyConnection
 
-from meterhouse.model.event import Columns
+from meterhouse.model.event import LogRecord
 
 _UNKNOWN = -1
 
@@ -31,18 +31,18 @@ class Names:
         ids = self._ids
         return [ids[text] for text in texts]
 
-    def add_new(self, connection: DuckDBPyConnection, batches: Iterable[Columns]) -> None:
+    def add_new(self, connection: DuckDBPyConnection, records: Sequence[LogRecord]) -> None:
         """Number the names that are new, in the transaction of the rows that need them.
 
         Row by row, so that the numbers do not depend on how the log was cut into batches: ties are
         broken by them, and a rebuilt warehouse must break them alike.
         """
         first_new = len(self._texts)
-        for events in batches:
-            mentioned = {*events.type, *events.customer_ref, *events.product_ref}
-            if mentioned <= self._ids.keys():
+        for record in records:
+            columns = _columns_of_names(record)
+            if set[str | None]().union(*columns) <= self._ids.keys():
                 continue
-            for row in zip(events.type, events.customer_ref, events.product_ref, strict=True):
+            for row in zip(*columns, strict=True):
                 for text in row:
                     if text is not None and text not in self._ids:
                         self._ids[text] = len(self._texts)
@@ -52,3 +52,9 @@ class Names:
                 "INSERT INTO name SELECT unnest(range(?, ?)), unnest(?::VARCHAR[])",
                 (first_new, first_new + len(new), new),
             )
+
+
+def _columns_of_names(record: LogRecord) -> Sequence[Sequence[str | None]]:
+    events, metered = record.events, record.metered
+    columns: tuple[Sequence[str | None], ...] = (events.type, events.customer_ref, events.product_ref)
+    return columns if metered is None else (*columns, metered.meter, metered.outcome, metered.purchase_ref)

@@ -3,11 +3,21 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
-from meterhouse.model.event import Columns, Event, Kind, LogRecord, event_id, from_microseconds
+from meterhouse.model.event import (
+    Columns,
+    Details,
+    Event,
+    Kind,
+    LogRecord,
+    Outcome,
+    event_id,
+    from_microseconds,
+)
 from meterhouse.model.units import join
 from meterhouse.stores.embedded.warehouse.names import Names
 
@@ -27,12 +37,19 @@ _SCHEMA: Final = pa.schema(
         ("received_at", pa.int64()),
         ("idempotency_key", pa.string()),
         ("properties", pa.string()),
+        ("meter", pa.int32()),
+        ("outcome", pa.int32()),
+        ("purchase_ref", pa.int32()),
+        ("details", pa.string()),
     ]
 )
+_METERED: Final = 4  # of these columns, the last
 EVENT_COLUMNS: Final = (
     "kind, event_number, type, customer_ref, product_ref, units_whole, units_nano,"
-    " timestamp, received_at, idempotency_key, properties"
+    " timestamp, received_at, idempotency_key, properties, meter, outcome, purchase_ref, details"
 )
+_NO_DETAILS: Final = Details()
+_read_details: Final = msgspec.json.Decoder(Details).decode
 
 
 def first(
@@ -80,13 +97,30 @@ def to_table(records: Sequence[LogRecord], names: Names) -> pa.Table:
         events.idempotency_key,
         events.properties,
     )
-    return pa.Table.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
-    )
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=False)]
+    return pa.Table.from_arrays([*arrays, *_metered(records, len(events), names)], schema=_SCHEMA)
+
+
+def _metered(records: Sequence[LogRecord], count: int, names: Names) -> Sequence[pa.Array]:
+    """Return the columns that meter events alone have. Where there are none no row is looked at."""
+    fields = [_SCHEMA.field(i) for i in range(len(_SCHEMA) - _METERED, len(_SCHEMA))]
+    if all(record.metered is None for record in records):
+        return [pa.nulls(count, field.type) for field in fields]
+    columns: list[list[str | None]] = [[] for _ in fields]
+    for record in records:
+        nothing = [None] * len(record.events)
+        given = (nothing,) * _METERED if record.metered is None else msgspec.structs.astuple(record.metered)
+        for column, values in zip(columns, given, strict=True):
+            column.extend(values)
+    *named, details = columns
+    values_of = [*(names.ids(column) for column in named), details]
+    return [pa.array(column, field.type) for column, field in zip(values_of, fields, strict=True)]
 
 
 def to_event(row: tuple[Any, ...], names: Names) -> Event:  # Any: a row of DuckDB, as EVENT_COLUMNS
-    kind, number, type_, customer, product, whole, nano, timestamp, received, key, properties = row
+    kind, number, type_, customer, product, whole, nano, timestamp, received, key, properties, *metered = row
+    meter, outcome, purchase, details = metered
+    told = _NO_DETAILS if details is None else _read_details(details)
     return Event(
         event_id=event_id(number),
         kind=_KIND_OF[kind],
@@ -98,4 +132,10 @@ def to_event(row: tuple[Any, ...], names: Names) -> Event:  # Any: a row of Duck
         received_at=from_microseconds(received),
         idempotency_key=key,
         properties=Raw(b"null" if properties is None else properties.encode()),
+        meter_name=names.text(meter) or UNSET,
+        outcome=UNSET if outcome is None else Outcome(names.text(outcome) or ""),
+        purchase_ref=names.text(purchase) or UNSET,
+        description=told.description,
+        duration=told.duration,
+        error_message=told.error_message,
     )

@@ -16,10 +16,10 @@ from meterhouse.stores.embedded.warehouse.names import Names
 from meterhouse.stores.embedded.warehouse.rows import KINDS
 
 QUARTER_US: Final = 15 * 60 * 1_000_000
-NAMED: Final = frozenset({"type", "customer_ref", "product_ref"})
+NAMED: Final = ("type", "customer_ref", "product_ref", "meter", "outcome", "purchase_ref")
 BILLIONTHS: Final = "(units_whole::HUGEINT * 1000000000 + units_nano)"
 LATEST: Final = "timestamp::HUGEINT * 9223372036854775808::HUGEINT + event_number"
-_ROLLED_UP: Final = frozenset({"type", "product_ref"})
+_ROLLED_UP: Final = frozenset({"type", "product_ref", "meter", "outcome"})
 _SUMS: Final = "units_whole, units_nano"
 # What an aggregate needs, of the rollup and of events.
 _FROM_ROLLUP: Final = {
@@ -82,7 +82,7 @@ def where(view: View, matching: Filter, time: str = "timestamp", unit_us: int = 
     """Return the conditions of a filter, joined with AND. `time` counts units of `unit_us`."""
     conditions = ["scope_id = ?", _is_in("kind", matching.kinds)]
     values: list[Any] = [matching.scope_id, *(KINDS[kind] for kind in matching.kinds)]
-    for column in ("type", "customer_ref", "product_ref"):
+    for column in NAMED:
         texts: tuple[str, ...] = getattr(matching, column)
         if texts:
             conditions.append(_is_in(column, texts))
@@ -105,6 +105,7 @@ def _is_rolled_up(question: UsageQuestion) -> bool:
         question.aggregate in _FROM_ROLLUP
         and _ROLLED_UP.issuperset(question.group_by)
         and not matching.customer_ref
+        and not matching.purchase_ref
         and not matching.properties
         and all(start % QUARTER_US == 0 for start in question.buckets)
     )

@@ -20,7 +20,7 @@ from meterhouse.stores.embedded.warehouse.names import Names
 from meterhouse.stores.embedded.warehouse.source import BILLIONTHS, LATEST, QUARTER_US, View
 
 T = TypeVar("T")
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 _QUESTIONS_AT_ONCE: Final = 4
 _DAMAGE: Final = (
     "checksum",
@@ -42,24 +42,25 @@ _NOT_OPENED: Final = (
 )
 FOLD_EVENTS: Final = 122_880  # one row group
 _INSERT: Final = "INSERT INTO event SELECT * FROM batch"
+_CELL: Final = "quarter, scope_id, kind, type, product_ref, meter, outcome"
 _FOLD: Final = f"""
     INSERT INTO rollup
-    SELECT (timestamp // {QUARTER_US})::INTEGER AS quarter, scope_id, kind, type, product_ref,
+    SELECT (timestamp // {QUARTER_US})::INTEGER AS quarter, scope_id, kind, type, product_ref, meter, outcome,
            count(*), sum(units_whole), sum(units_nano),
            min(billionths), max(billionths), max(latest), arg_max(billionths, latest)
     FROM (SELECT *, {BILLIONTHS} AS billionths, {LATEST} AS latest
           FROM event WHERE event_number > ? AND event_number <= ?)
-    GROUP BY quarter, scope_id, kind, type, product_ref
+    GROUP BY {_CELL}
 """
-_MERGE: Final = """
+_MERGE: Final = f"""
     CREATE OR REPLACE TABLE rollup AS
-    SELECT quarter, scope_id, kind, type, product_ref, sum(events)::BIGINT AS events,
+    SELECT {_CELL}, sum(events)::BIGINT AS events,
            sum(units_whole) AS units_whole, sum(units_nano) AS units_nano,
            min(units_min) AS units_min, max(units_max) AS units_max,
            max(latest) AS latest, arg_max(latest_units, latest) AS latest_units
     FROM rollup
-    GROUP BY quarter, scope_id, kind, type, product_ref
-    ORDER BY quarter, scope_id, kind, type, product_ref
+    GROUP BY {_CELL}
+    ORDER BY {_CELL}
 """
 _BROKEN: Final = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
 _logger = structlog.get_logger()
@@ -187,7 +188,7 @@ class DuckWarehouse:
         cursor = self._cursor()
         try:
             cursor.begin()
-            self._names.add_new(cursor, (record.events for record in fresh))
+            self._names.add_new(cursor, fresh)
             table = rows.to_table(fresh, self._names)
             cursor.register("batch", table)
             cursor.execute(_INSERT)
@@ -195,14 +196,13 @@ class DuckWarehouse:
             cursor.commit()
             self._position = fresh[-1].position
             self._unfolded += len(table)
-            if self._unfolded >= self._fold_events:
-                self._fold(cursor, fresh[-1])
+            if len(table) and self._unfolded >= self._fold_events:
+                self._fold(cursor, table["event_number"][-1].as_py())
         finally:
             cursor.close()
 
-    def _fold(self, cursor: duckdb.DuckDBPyConnection, last: LogRecord) -> None:
-        """Add the events since the last fold to the rollup; merge its rows when they have doubled."""
-        number = last.first_number + len(last.events) - 1
+    def _fold(self, cursor: duckdb.DuckDBPyConnection, number: int) -> None:
+        """Add the events up to a number to the rollup; merge its rows when they have doubled."""
         cursor.begin()
         found = rows.first(cursor, "SELECT folded FROM position")
         assert found is not None  # noqa: S101 - the table has one row, always

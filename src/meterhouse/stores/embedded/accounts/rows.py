@@ -11,19 +11,21 @@ from meterhouse.model.units import NANO, pair
 _HOLD_COLUMNS: Final = (
     "number, scope_id, customer_ref, product_ref, purchase_ref, period, meter, units_whole, units_nano,"
     " credits, created_at, expires_at, remaining, status, ended_at, expired, used_whole, used_nano, debited,"
-    " short, over_whole, over_nano, event_number"
+    " over_whole, over_nano, event_number"
 )
+_GIGA: Final = NANO * NANO
+"""Billionths in a thousand million units: how totals are split into two integers of 64 bits."""
 Row = tuple[object, ...]
 
 
 def total(connection: sqlite3.Connection, key: tuple[int, str, int]) -> tuple[int, int]:
     """Return what was used and is held in a purchase's period, billionths."""
     found = connection.execute(
-        "SELECT units_whole, units_nano, held_whole, held_nano FROM usage_total"
+        "SELECT units_giga, units_nano, held_giga, held_nano FROM usage_total"
         " WHERE scope_id = ? AND purchase_ref = ? AND period = ?",
         key,
     ).fetchone()
-    return (0, 0) if found is None else (found[0] * NANO + found[1], found[2] * NANO + found[3])
+    return (0, 0) if found is None else (found[0] * _GIGA + found[1], found[2] * _GIGA + found[3])
 
 
 def used_before(
@@ -31,11 +33,11 @@ def used_before(
 ) -> Sequence[tuple[int, int]]:
     """Return each period before one that has a total, and what was used in it, billionths."""
     found = connection.execute(
-        "SELECT period, units_whole, units_nano FROM usage_total"
+        "SELECT period, units_giga, units_nano FROM usage_total"
         " WHERE scope_id = ? AND purchase_ref = ? AND period < ?",
         (scope_id, purchase_ref, period),
     )
-    return [(number, whole * NANO + nano) for number, whole, nano in found.fetchall()]
+    return [(number, giga * _GIGA + nano) for number, giga, nano in found.fetchall()]
 
 
 def balance(connection: sqlite3.Connection, customer: tuple[int, str]) -> tuple[int, int]:
@@ -108,9 +110,8 @@ def hold(connection: sqlite3.Connection, number: int) -> tuple[int, Hold] | None
         expired=bool(row[15]),
         used=row[16] * NANO + row[17],
         debited=row[18],
-        short=row[19],
-        over=row[20] * NANO + row[21],
-        event_number=row[22],
+        over=row[19] * NANO + row[20],
+        event_number=row[21],
     )
 
 
@@ -145,8 +146,14 @@ def due_holds(connection: sqlite3.Connection, at: int, limit: int) -> Sequence[t
     ).fetchall()
 
 
-def put_totals(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    connection.executemany("INSERT OR REPLACE INTO usage_total VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+def put_totals(
+    connection: sqlite3.Connection, totals: Sequence[tuple[tuple[int, str, int], int, int]]
+) -> None:
+    """totals: scope, purchase and period; what was used and is held, billionths."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO usage_total VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(*key, *divmod(used, _GIGA), *divmod(held, _GIGA)) for key, used, held in totals],
+    )
 
 
 def put_balances(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
@@ -159,7 +166,7 @@ def put_moves(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 
 def put_holds(connection: sqlite3.Connection, holds: Sequence[tuple[int, Hold | None]]) -> None:
     connection.executemany(
-        f"INSERT OR REPLACE INTO hold ({_HOLD_COLUMNS}) VALUES (?{', ?' * 22})",
+        f"INSERT OR REPLACE INTO hold ({_HOLD_COLUMNS}) VALUES (?{', ?' * 21})",
         [_hold_row(scope_id, hold) for scope_id, hold in holds if hold is not None],
     )
 
@@ -168,6 +175,6 @@ def _hold_row(scope_id: int, hold: Hold) -> Row:
     return (
         hold.number, scope_id, hold.customer_ref, hold.product_ref, hold.purchase_ref, hold.period,
         hold.meter, *pair(hold.units), hold.credits, hold.created_at, hold.expires_at, hold.remaining,
-        hold.status, hold.ended_at, hold.expired, *pair(hold.used), hold.debited, hold.short,
+        hold.status, hold.ended_at, hold.expired, *pair(hold.used), hold.debited,
         *pair(hold.over), hold.event_number,
     )  # fmt: skip

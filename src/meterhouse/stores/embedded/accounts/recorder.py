@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from meterhouse.model.counting import recorded_on
 from meterhouse.model.entry import Consumed, Credited, Entry, Held
 from meterhouse.model.errors import IdempotencyConflict
 from meterhouse.model.event import Columns, MeterColumns, Outcome
@@ -25,14 +26,13 @@ from meterhouse.model.ledger import (
     Skipped,
     Track,
     Tracked,
-    recorded_on,
 )
 from meterhouse.model.units import pair
 from meterhouse.stores.embedded import tally
+from meterhouse.stores.embedded.accounts import rows
+from meterhouse.stores.embedded.accounts.book import Book, LedgerState
 from meterhouse.stores.embedded.key_index import Entry as Known
 from meterhouse.stores.embedded.key_index import KeyIndex
-from meterhouse.stores.embedded.ledger import rows
-from meterhouse.stores.embedded.ledger.book import Book, LedgerState
 from meterhouse.stores.embedded.records import MeterBody
 
 _SPACES: Final = {
@@ -139,7 +139,7 @@ class Recorder:
         number = self._next(action)
         account, hold = self._book.account(action)
         if isinstance(action, Track) and action.meter is None:
-            action = replace(action, meter=recorded_on(account))
+            action = replace(action, meter=recorded_on(account.meter))
         verdict = recording.decide(action, account, hold, number)
         self._write(action, verdict.entry, hold, counts)
         if keyed is not None and keyed.known is None and not _denied(verdict.outcome):

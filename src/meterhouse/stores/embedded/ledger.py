@@ -10,9 +10,9 @@ from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import Hold
 from meterhouse.model.ledger import Account, Outcomes, Recording
 from meterhouse.model.purchase import Purchase
+from meterhouse.stores.embedded.accounts import rows
+from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.ledger import rows
-from meterhouse.stores.embedded.ledger.book import Book
 from meterhouse.stores.embedded.log import SqliteLog
 
 _MOST_DUE: Final = 1_000

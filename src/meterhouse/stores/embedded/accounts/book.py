@@ -15,9 +15,9 @@ from meterhouse.model.ledger import Account, Action, Credit, Expire, Release, Re
 from meterhouse.model.meter import Meter
 from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
-from meterhouse.model.units import NANO, pair
+from meterhouse.model.units import NANO
 from meterhouse.stores.embedded import meters, purchases
-from meterhouse.stores.embedded.ledger import rows
+from meterhouse.stores.embedded.accounts import rows
 
 
 class LedgerState(NamedTuple):
@@ -128,8 +128,7 @@ class Book:
         """Write all changes. last_number: see `LedgerState`."""
         totals, balances = self._totals, self._balances
         rows.put_totals(
-            self._connection,
-            [(*key, *pair(totals[key].used), *pair(totals[key].held)) for key in self._changed_totals],
+            self._connection, [(key, totals[key].used, totals[key].held) for key in self._changed_totals]
         )
         rows.put_balances(
             self._connection,

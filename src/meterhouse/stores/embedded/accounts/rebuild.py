@@ -1,4 +1,4 @@
-"""Making the ledger again from the log: its tables are emptied and every entry is applied, in one transaction."""
+"""Making the ledger again from the log: every entry is applied to emptied tables, in one transaction."""
 
 import sqlite3
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Final
 
 from meterhouse.model.entry import Credited, Held
 from meterhouse.model.event import Kind
-from meterhouse.stores.embedded.ledger.book import Book
+from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.records import MeterBody, unpack
 
 TABLES: Final = ("usage_total", "balance", "credit_entry", "hold")
@@ -26,7 +26,8 @@ def rebuild(connection: sqlite3.Connection, report: Callable[[int, int], None]) 
     connection.execute("UPDATE ledger_state SET last_number = 0, clock = 0")
     entries, number, position = 0, 0, 0
     while records := connection.execute(
-        "SELECT position, received_at, body FROM log WHERE kind = ? AND position > ? ORDER BY position LIMIT ?",
+        "SELECT position, received_at, body FROM log"
+        " WHERE kind = ? AND position > ? ORDER BY position LIMIT ?",
         (Kind.METER, position, _BOOK_RECORDS),
     ).fetchall():
         book = Book(connection, 0)

@@ -1,0 +1,1 @@
+"""Accounts in a transaction: what the ledger reads, decides and writes in one commit of the log."""
