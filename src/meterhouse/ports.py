@@ -150,13 +150,15 @@ class Meters(Protocol):
     """The meters of every scope. For writes and `once`, see `Customers`."""
 
     async def create(self, caller: Caller, new: NewMeter, once: Once | None = None) -> Meter:
-        """Raises MeterNameTaken, ReferenceTaken."""
+        """Raises MeterNameTaken, ReferenceTaken, and what `model.meter.check_sources` raises."""
         ...
 
     async def get(self, scope_id: int, ref: str) -> Meter | None: ...
 
+    async def named(self, scope_id: int, name: str) -> Meter | None: ...
+
     async def all(self, scope_id: int) -> Sequence[Meter]:
-        """Return the scope's meters by name, archived ones too."""
+        """Return the scope's meters, archived ones too: the default ones, then the others, each by name."""
         ...
 
     async def change(
@@ -166,7 +168,7 @@ class Meters(Protocol):
         ...
 
     async def archive(self, caller: Caller, ref: str, once: Once | None = None) -> Meter:
-        """Put a meter away; it can still be asked. Again is a no-op. Raises MeterNotFound."""
+        """Put a meter away; it can still be asked. Again is a no-op. Raises MeterNotFound, DefaultMeter."""
         ...
 
 
@@ -196,7 +198,7 @@ class Providers(Protocol):
     """The tenants."""
 
     async def create(self, name: str, actor: str) -> Provider:
-        """Make a provider with both its scopes. Raises ProviderNameTaken."""
+        """Make a provider with both its scopes, and the default meters in each. Raises ProviderNameTaken."""
         ...
 
     async def all(self) -> Sequence[Provider]:

@@ -1,4 +1,4 @@
-"""Meters over HTTP: questions with a name."""
+"""Meters over HTTP, and what those over usage events count. For meter events see test_meter_events."""
 
 from typing import Any
 
@@ -10,7 +10,12 @@ from tests.flow.answers import error, faults, ok, without_request_id
 
 URL = "/v1/meters"
 CUSTOMER = "cus_3C4D5E6F"
-TOKENS: dict[str, Any] = {"name": "tokens", "aggregation": "sum", "eventTypes": ["usage.token"]}
+TOKENS: dict[str, Any] = {
+    "name": "llm:tokens",
+    "kind": "usage",
+    "aggregation": "sum",
+    "eventTypes": ["usage.token"],
+}
 SPAN = {"from": "2026-11-01", "to": "2026-11-04"}
 
 
@@ -35,11 +40,13 @@ async def test_a_meter_says_what_it_was_made_with(client: Client) -> None:
     made = await make(client, properties={"region": ["us", "eu", "eu"]}, unit="tokens")
     assert made["reference"].startswith("mtr_")
     assert {name: made[name] for name in ("name", "displayName", "aggregation", "unit", "status")} == {
-        "name": "tokens", "displayName": "tokens", "aggregation": "sum", "unit": "tokens", "status": "active",
+        "name": "llm:tokens", "displayName": "llm:tokens", "aggregation": "sum", "unit": "tokens",
+        "status": "active",
     }  # fmt: skip
     assert (made["eventTypes"], made["properties"]) == (["usage.token"], {"region": ["eu", "us"]})
     assert ok(await client.get(f"{URL}/{made['reference']}")) == made
-    assert ok(await client.get(URL)) == {"meters": [made]}
+    assert (made["kind"], made["isDefault"], made["meterNames"]) == ("usage", False, [])
+    assert ok(await client.get(URL, params={"kind": "usage"})) == {"meters": [made]}
 
 
 async def test_one_event_feeds_every_meter_that_counts_it(service: Service, client: Client) -> None:
@@ -86,6 +93,31 @@ async def test_a_meter_can_be_asked_for_some_customers(service: Service, client:
     assert await values(client, meter, customerRef=[CUSTOMER, other], granularity="week") == [11, 0]
 
 
+async def test_a_meter_can_be_asked_for_some_products(service: Service, client: Client) -> None:
+    await publish(service, client, {"units": 1}, {"units": 10, "productRef": "prd_content_api"})
+    meter = await make(client)
+    assert await values(client, meter, productRef="prd_content_api") == [10, 0, 0]
+    assert await values(client, meter, productRef=["prd_content_api", "prd_ai_assistant"]) == [10, 0, 0]
+
+
+async def test_the_default_meters_are_there_come_first_and_stay(client: Client) -> None:
+    await make(client, name="a_first_name")
+    listed = ok(await client.get(URL))["meters"]
+    assert [(each["reference"], each["isDefault"]) for each in listed] == [
+        ("mtr_api_calls", True), ("mtr_api_requests", True), ("mtr_requests", True), ("mtr_tokens", True),
+        (listed[-1]["reference"], False),
+    ]  # fmt: skip
+    assert ok(await client.get(URL, params={"kind": "meter"}))["meters"] == listed[:-1]
+    error(await client.post(f"{URL}/mtr_tokens/archive"), 409, "default_meter")
+    assert ok(await client.get(f"{URL}/mtr_tokens")) == listed[3]
+
+
+async def test_a_meter_is_over_meter_events_unless_it_says_usage(client: Client) -> None:
+    made = ok(await client.post(URL, json={"name": "chat", "meterNames": ["tokens", "requests"]}), 201)
+    assert (made["kind"], made["meterNames"]) == ("meter", ["requests", "tokens"])
+    assert (made["aggregation"], made["eventTypes"]) == ("count", [])
+
+
 async def test_a_meter_without_events_is_zero_and_no_error(client: Client) -> None:
     meter = await make(client)
     assert await values(client, meter) == [0, 0, 0]
@@ -97,7 +129,7 @@ async def test_how_a_meter_is_shown_changes_and_what_it_counts_does_not(client: 
     url = f"{URL}/{made['reference']}"
     after = ok(await client.put(url, json={"displayName": "LLM tokens", "aggregation": "max", "unit": "t"}))
     assert (after["displayName"], after["unit"], after["aggregation"]) == ("LLM tokens", "t", "sum")
-    assert ok(await client.put(url, json={"displayName": ""}))["displayName"] == "tokens"
+    assert ok(await client.put(url, json={"displayName": ""}))["displayName"] == "llm:tokens"
 
 
 async def test_an_archived_meter_answers_and_keeps_its_name(service: Service, client: Client) -> None:
@@ -107,7 +139,8 @@ async def test_an_archived_meter_answers_and_keeps_its_name(service: Service, cl
     assert archived["status"] == "archived"
     assert ok(await client.post(f"{URL}/{made['reference']}/archive")) == archived
     assert await values(client, made) == [2, 0, 0]
-    assert ok(await client.get(URL, params={"status": "active"}))["meters"] == []
+    active = ok(await client.get(URL, params={"status": "active"}))["meters"]
+    assert all(each["isDefault"] for each in active)
     assert ok(await client.get(URL, params={"status": "archived"}))["meters"] == [archived]
     error(await client.post(URL, json=TOKENS), 409, "meter_name_exists")
 
@@ -127,7 +160,7 @@ async def test_a_meter_of_another_scope_is_as_one_that_never_was(client: Client,
         never = await live.request(method, f"{URL}/mtr_NONE{path}")
         error(theirs, 404, "meter_not_found")
         assert without_request_id(theirs) == without_request_id(never)
-    assert ok(await live.get(URL))["meters"] == []
+    assert made not in ok(await live.get(URL))["meters"]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +177,10 @@ async def test_a_meter_of_another_scope_is_as_one_that_never_was(client: Client,
         ({"properties": {"": ["eu"]}}, "properties"),
         ({"unit": "u" * 51}, "unit"),
         ({"reference": "cus_1"}, "reference"),
+        ({"kind": "all"}, "kind"),
+        ({"meterNames": ["tokens"]}, "meterNames"),
+        ({"kind": "meter", "meterNames": ["tokens"] * 101}, "meterNames"),
+        ({"kind": "meter", "meterNames": ["tokens", "nobody"]}, "meterNames.1"),
     ],
 )
 async def test_a_bad_meter_is_refused_by_its_field(client: Client, meter: dict[str, Any], field: str) -> None:
@@ -151,7 +188,9 @@ async def test_a_bad_meter_is_refused_by_its_field(client: Client, meter: dict[s
     assert list(refused) == [field]
 
 
-@pytest.mark.parametrize("name", ["type", "groupBy", "properties.region", "aggregate", "limit"])
+@pytest.mark.parametrize(
+    "name", ["type", "groupBy", "properties.region", "aggregate", "limit", "meterName", "outcome", "kind"]
+)
 async def test_what_a_meter_counts_cannot_be_asked_away(client: Client, name: str) -> None:
     made = await make(client)
     refused = await client.get(f"{URL}/{made['reference']}/usage", params={name: "x"})

@@ -12,6 +12,7 @@ from meterhouse.http.query_string import AnyRequest, parameters_of, quotes
 from meterhouse.http.render import iso, number
 from meterhouse.model import meter as rules
 from meterhouse.model.errors import MeterNotFound
+from meterhouse.model.event import Kind
 from meterhouse.model.meter import Aggregation, Meter, MeterDetails, MeterStatus, NewMeter
 from meterhouse.model.once import Once
 from meterhouse.model.question import Granularity
@@ -21,14 +22,21 @@ from meterhouse.query.meters import MeterQueries
 
 
 class MeterAnswer(Struct, kw_only=True, rename="camel"):
-    """eventTypes: empty for every type. properties: the texts of each name that an event may have."""
+    """kind: the events it counts. meterNames: the meters whose events it counts; empty for its own.
+
+    eventTypes: empty for every type. properties: the texts of each name that an event may have.
+    isDefault: made with the environment; it cannot be archived.
+    """
 
     reference: str
     name: str
+    kind: Kind
+    is_default: bool
     display_name: str
     description: str
     aggregation: Aggregation
     unit: str
+    meter_names: list[str]
     event_types: list[str]
     properties: dict[str, list[str]]
     status: MeterStatus
@@ -66,15 +74,21 @@ class MeterRoutes:
         self,
         caller: NamedDependency[Caller],
         status: Annotated[MeterStatus | None, QueryParameter()] = None,
+        kind: Annotated[Kind | None, QueryParameter()] = None,
     ) -> MetersAnswer:
-        """List the meters by name."""
-        meters = await self._meters.all(caller.scope.id)
-        return MetersAnswer(tuple(_answer(meter) for meter in meters if status in (None, meter.status)))
+        """List the meters: the default ones, then the others, by name."""
+        return MetersAnswer(
+            tuple(
+                _answer(meter)
+                for meter in await self._meters.all(caller.scope.id)
+                if status in (None, meter.status) and kind in (None, meter.kind)
+            )
+        )
 
     async def create(
         self, caller: NamedDependency[Caller], key: NamedDependency[str | None], data: JSONBody[NewMeter]
     ) -> MeterAnswer:
-        """Create a meter over usage events. It counts those of before, too."""
+        """Create a meter. It counts the events of before, too."""
         rules.check_new(data)
         return _answer(await self._meters.create(caller, data, Once.of("createMeter", key, data)))
 
@@ -100,7 +114,7 @@ class MeterRoutes:
     async def archive(
         self, caller: NamedDependency[Caller], key: NamedDependency[str | None], reference: FromPath[str]
     ) -> MeterAnswer:
-        """Put a meter away; its history still answers. Again is a no-op."""
+        """Put a meter away; its history still answers, and a default one stays. Again is a no-op."""
         return _answer(await self._meters.archive(caller, reference, Once.of("archiveMeter", key, reference)))
 
     async def usage(
@@ -127,10 +141,13 @@ def _answer(meter: Meter) -> MeterAnswer:
     return MeterAnswer(
         reference=meter.ref,
         name=meter.name,
+        kind=meter.kind,
+        is_default=meter.is_default,
         display_name=meter.display_name,
         description=meter.description,
         aggregation=meter.aggregation,
         unit=meter.unit,
+        meter_names=msgspec.json.decode(meter.meter_names),
         event_types=msgspec.json.decode(meter.event_types),
         properties=msgspec.json.decode(meter.properties),
         status=meter.status,

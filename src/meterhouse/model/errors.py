@@ -24,6 +24,7 @@ MeterhouseError
 │   │   ├── ReferenceTaken        409 reference_exists
 │   │   ├── ProductNameTaken      409 product_name_exists
 │   │   ├── MeterNameTaken        409 meter_name_exists
+│   │   ├── DefaultMeter          409 default_meter
 │   │   ├── ProviderNameTaken     409 provider_name_exists
 │   │   └── OperatorTaken         409 operator_exists
 │   ├── PayloadTooLarge           413 payload_too_large
@@ -221,6 +222,12 @@ class MeterNameTaken(Conflict):
     """A meter with this name already exists; the name of an archived one stays taken."""
 
     code = "meter_name_exists"
+
+
+class DefaultMeter(Conflict):
+    """A default meter cannot be archived; stop recording on it, or make a meter of your own."""
+
+    code = "default_meter"
 
 
 class ProviderNameTaken(Conflict):

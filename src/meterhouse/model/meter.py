@@ -1,4 +1,8 @@
-"""Meters: named ways to count events. And the decisions about them, without I/O."""
+"""Meters: named ways to count events. And the decisions about them, without I/O.
+
+A meter of kind `meter` counts meter events, and limits are decided by it; one of kind `usage` counts usage
+events, for analytics. `model.counting` says which meter events feed a meter.
+"""
 
 import re
 from collections.abc import Sequence
@@ -9,13 +13,15 @@ import msgspec
 from msgspec import Struct
 
 from meterhouse.model import text
-from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.errors import DefaultMeter, FieldError, ValidationFailed
+from meterhouse.model.event import Kind
 from meterhouse.model.ref import Prefix, is_ref
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}", re.ASCII)
 _MAX_UNIT: Final = 50
 _MAX_TYPE: Final = 128
 _MAX_TYPES: Final = 100
+_MAX_METER_NAMES: Final = 100
 _MAX_PROPERTIES: Final = 10
 _MAX_PROPERTY: Final = 64
 _MAX_VALUES: Final = 100
@@ -25,7 +31,8 @@ _MAX_VALUE: Final = 256
 class Aggregation(StrEnum):
     """How the units of many events become one number (contract §4.5, and two more).
 
-    count: each event is 1. unique: how many customers there were. latest: the units of the newest event.
+    count: each event is 1; of meter events, as many as it says that it tells of: its units.
+    unique: how many customers there were. latest: the units of the newest event.
     """
 
     COUNT = "count"
@@ -45,6 +52,9 @@ class MeterStatus(StrEnum):
 class Meter(Struct, frozen=True, kw_only=True):
     """name: its own in the scope, for ever. Times: microseconds since 1970.
 
+    meter_names: JSON text of a list. Of kind meter it counts the events recorded on any of these meters;
+    where there are none, those recorded on itself. Only outcome success counts.
+    is_default: made with the scope; it cannot be archived.
     event_types: JSON text of a list; it counts events of any of them, of an empty one every event.
     properties: canonical JSON text of `{name: [text…]}`; an event must have one of the texts of each name.
     """
@@ -60,6 +70,15 @@ class Meter(Struct, frozen=True, kw_only=True):
     status: MeterStatus = MeterStatus.ACTIVE
     created_at: int
     updated_at: int
+    # Meters from before there were these were so, also in the answers kept for idempotency keys.
+    kind: Kind = Kind.USAGE
+    is_default: bool = False
+    meter_names: str = "[]"
+
+    @property
+    def is_recorded_on(self) -> bool:
+        """Whether meter events are recorded on it, while it is active; on a derived one nothing is."""
+        return self.kind is Kind.METER and self.meter_names == "[]"
 
 
 class MeterDetails(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -71,13 +90,26 @@ class MeterDetails(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class NewMeter(MeterDetails, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """reference: the meter's own ref (`mtr_…`); left out, one is minted. displayName: left out, the name."""
+    """reference: the meter's own ref (`mtr_…`); left out, one is minted. displayName: left out, the name.
+
+    meterNames: of kind meter only; left out or empty, events are recorded on the meter itself.
+    """
 
     reference: str | None = None
     name: str | None = None
+    kind: Kind = Kind.METER
+    meter_names: Sequence[str] | None = None
     aggregation: Aggregation = Aggregation.COUNT
     event_types: Sequence[str] | None = None
     properties: dict[str, Sequence[str]] | None = None
+
+
+_DEFAULTS: Final = (
+    NewMeter(name="requests", display_name="Requests"),
+    NewMeter(name="tokens", display_name="Tokens", aggregation=Aggregation.SUM, unit="tokens"),
+    NewMeter(name="api_requests", display_name="API requests"),
+    NewMeter(name="api_calls", display_name="API calls"),
+)
 
 
 def check_new(new: NewMeter) -> None:
@@ -89,8 +121,22 @@ def check_new(new: NewMeter) -> None:
         errors.insert(0, FieldError("name", "must have 1 to 100 of A-Z a-z 0-9 _ . : -"))
     if new.reference is not None and not is_ref(new.reference, Prefix.METER):
         errors.append(FieldError("reference", "must be mtr_ and 1 to 16 of A-Z a-z 0-9 _ -"))
+    errors += _source_faults(new)
     errors += _type_faults(new.event_types or ())
     errors += _property_faults(new.properties or {})
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def check_sources(found: Sequence[Meter | None]) -> None:
+    """found: the meters of a new one's `meterNames`. Raises ValidationFailed, naming each on which nothing
+    can be recorded: there would be nothing of it to count."""
+    sentence = "must be the name of a meter of kind meter that is recorded on itself; make that one first"
+    errors = [
+        FieldError(f"meterNames.{i}", sentence)
+        for i, source in enumerate(found)
+        if source is None or not source.is_recorded_on
+    ]
     if errors:
         raise ValidationFailed(errors)
 
@@ -114,7 +160,22 @@ def created(new: NewMeter, ref: str, now_us: int) -> Meter:
         properties=text.canonical({name: sorted(set(of)) for name, of in (new.properties or {}).items()}),
         created_at=now_us,
         updated_at=now_us,
+        kind=new.kind,
+        meter_names=text.canonical(sorted(set(new.meter_names or ()))),
     )
+
+
+def default_meters(now_us: int) -> Sequence[Meter]:
+    """Return the meters that every scope begins with, of the same refs in each (contract §4.5)."""
+    return [
+        msgspec.structs.replace(created(new, f"{Prefix.METER}{new.name}", now_us), is_default=True)
+        for new in _DEFAULTS
+    ]
+
+
+def sources(meter: Meter) -> Sequence[str]:
+    """Return the names of the meters whose events feed one of kind meter."""
+    return msgspec.json.decode(meter.meter_names, type=list[str]) or [meter.name]
 
 
 def changed(meter: Meter, details: MeterDetails, now_us: int) -> Meter:
@@ -130,6 +191,9 @@ def changed(meter: Meter, details: MeterDetails, now_us: int) -> Meter:
 
 
 def archived(meter: Meter, now_us: int) -> Meter:
+    """Raises DefaultMeter."""
+    if meter.is_default:
+        raise DefaultMeter
     return msgspec.structs.replace(meter, status=MeterStatus.ARCHIVED, updated_at=now_us)
 
 
@@ -141,6 +205,15 @@ def _faults(details: MeterDetails) -> list[FieldError]:
         "unit": d.unit is not None and text.length_fault(d.unit, _MAX_UNIT),
     }
     return [FieldError(path, sentence) for path, sentence in sentences.items() if sentence]
+
+
+def _source_faults(new: NewMeter) -> list[FieldError]:
+    names = new.meter_names or ()
+    if names and new.kind is not Kind.METER:
+        return [FieldError("meterNames", "is for meters of kind meter; leave it out, or say kind meter")]
+    if len(names) > _MAX_METER_NAMES:
+        return [FieldError("meterNames", f"must have at most {_MAX_METER_NAMES}")]
+    return []
 
 
 def _type_faults(types: Sequence[str]) -> list[FieldError]:

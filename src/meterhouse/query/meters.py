@@ -6,13 +6,16 @@ import msgspec
 from msgspec import Struct
 
 from meterhouse.model.errors import FieldError, MeterNotFound, ValidationFailed
-from meterhouse.model.meter import Aggregation, Meter
+from meterhouse.model.event import Kind, Outcome
+from meterhouse.model.meter import Aggregation, Meter, sources
 from meterhouse.model.question import Aggregate, Granularity
 from meterhouse.ports import Meters
 from meterhouse.query.parameters import Parameters
 from meterhouse.query.usage import Usage, UsageQueries
 
-_ASKED: Final = frozenset({"from", "to", "granularity", "timezone", "customerRef", "customerId"})
+_ASKED: Final = frozenset(
+    {"from", "to", "granularity", "timezone", "customerRef", "customerId", "productRef"}
+)
 _RENDERED: Final = frozenset({"numbers", "environment"})
 
 
@@ -50,14 +53,23 @@ class MeterQueries:
 def _counted(meter: Meter) -> dict[str, list[str]]:
     """Return the parameters of `GET /v1/usage` that say what a meter counts."""
     properties = msgspec.json.decode(meter.properties, type=dict[str, list[str]])
+    of_meters: dict[str, list[str]] = {}
+    if meter.kind is Kind.METER:
+        of_meters = {"meterName": list(sources(meter)), "outcome": [Outcome.SUCCESS]}
     return {
-        "aggregate": [_aggregate(meter.aggregation)],
+        "kind": [meter.kind],
+        **of_meters,
+        "aggregate": [_aggregate(meter)],
         "type": msgspec.json.decode(meter.event_types, type=list[str]),
         **{f"properties.{name}": texts for name, texts in properties.items()},
     }
 
 
-def _aggregate(aggregation: Aggregation) -> Aggregate:
-    if aggregation is Aggregation.UNIQUE:
+def _aggregate(meter: Meter) -> Aggregate:
+    """A count of meter events is the sum of their units: `/meter-events` stores each as 1, and `/usages`
+    says how many it tells of (contract §0.1)."""
+    if meter.aggregation is Aggregation.UNIQUE:
         return Aggregate.UNIQUE_CUSTOMERS
-    return Aggregate(aggregation.value)
+    if meter.aggregation is Aggregation.COUNT and meter.kind is Kind.METER:
+        return Aggregate.SUM
+    return Aggregate(meter.aggregation.value)

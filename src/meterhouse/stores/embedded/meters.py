@@ -10,7 +10,17 @@ import msgspec
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.errors import MeterNameTaken, MeterNotFound, ReferenceTaken
 from meterhouse.model.event import to_microseconds
-from meterhouse.model.meter import Meter, MeterDetails, MeterStatus, NewMeter, archived, changed, created
+from meterhouse.model.meter import (
+    Meter,
+    MeterDetails,
+    MeterStatus,
+    NewMeter,
+    archived,
+    changed,
+    check_sources,
+    created,
+    default_meters,
+)
 from meterhouse.model.once import Once
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
@@ -32,11 +42,14 @@ class SqliteMeters:
         return await self._write(caller, once, lambda connection, at: _create(connection, caller, new, at))
 
     async def get(self, scope_id: int, ref: str) -> Meter | None:
-        return _find(self._database.reader(), scope_id, "ref", ref)
+        return find(self._database.reader(), scope_id, "ref", ref)
+
+    async def named(self, scope_id: int, name: str) -> Meter | None:
+        return find(self._database.reader(), scope_id, "name", name)
 
     async def all(self, scope_id: int) -> Sequence[Meter]:
         rows = self._database.reader().execute(
-            f"SELECT {_COLUMNS} FROM meter WHERE scope_id = ? ORDER BY name", (scope_id,)
+            f"SELECT {_COLUMNS} FROM meter WHERE scope_id = ? ORDER BY is_default DESC, name", (scope_id,)
         )
         return [_meter(row) for row in rows.fetchall()]
 
@@ -70,20 +83,31 @@ class SqliteMeters:
 
 def _create(connection: sqlite3.Connection, caller: Caller, new: NewMeter, now_us: int) -> Meter:
     scope_id = caller.scope.id
-    if _find(connection, scope_id, "name", new.name or "") is not None:
+    if find(connection, scope_id, "name", new.name or "") is not None:
         raise MeterNameTaken
-    if new.reference is not None and _find(connection, scope_id, "ref", new.reference) is not None:
+    if new.reference is not None and find(connection, scope_id, "ref", new.reference) is not None:
         raise ReferenceTaken
     ref = new.reference or free_ref(
-        Prefix.METER, lambda ref: _find(connection, scope_id, "ref", ref) is not None
+        Prefix.METER, lambda ref: find(connection, scope_id, "ref", ref) is not None
     )
+    check_sources([find(connection, scope_id, "name", name) for name in new.meter_names or ()])
     meter = created(new, ref, now_us)
+    _insert(connection, scope_id, meter)
+    note(connection, caller, now_us, Write(Action.METER_CREATED, ref, None, meter))
+    return meter
+
+
+def create_defaults(connection: sqlite3.Connection, scope_id: int, now_us: int) -> None:
+    """Give a new scope its default meters, inside a transaction. 0006_meters.sql made those of older ones."""
+    for meter in default_meters(now_us):
+        _insert(connection, scope_id, meter)
+
+
+def _insert(connection: sqlite3.Connection, scope_id: int, meter: Meter) -> None:
     connection.execute(
         f"INSERT INTO meter (scope_id, {_COLUMNS}) VALUES (?{', ?' * len(_FIELDS)})",
         (scope_id, *msgspec.structs.astuple(meter)),
     )
-    note(connection, caller, now_us, Write(Action.METER_CREATED, ref, None, meter))
-    return meter
 
 
 def _replace(
@@ -100,13 +124,13 @@ def _replace(
 
 
 def _existing(connection: sqlite3.Connection, scope_id: int, ref: str) -> Meter:
-    meter = _find(connection, scope_id, "ref", ref)
+    meter = find(connection, scope_id, "ref", ref)
     if meter is None:
         raise MeterNotFound
     return meter
 
 
-def _find(connection: sqlite3.Connection, scope_id: int, column: str, value: str) -> Meter | None:
+def find(connection: sqlite3.Connection, scope_id: int, column: str, value: str) -> Meter | None:
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM meter WHERE scope_id = ? AND {column} = ?", (scope_id, value)
     ).fetchone()
@@ -114,4 +138,6 @@ def _find(connection: sqlite3.Connection, scope_id: int, column: str, value: str
 
 
 def _meter(row: Sequence[object]) -> Meter:
-    return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Meter)
+    fields = dict(zip(_FIELDS, row, strict=True))
+    fields["is_default"] = bool(fields["is_default"])
+    return msgspec.convert(fields, Meter)

@@ -13,6 +13,7 @@ from meterhouse.model.merchant import Merchant
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller, Environment, Provider, Scope
 from meterhouse.stores.embedded.database import Database
+from meterhouse.stores.embedded.meters import create_defaults
 from meterhouse.stores.embedded.writes import free_ref, note
 
 
@@ -57,7 +58,7 @@ class SqliteProviders:
 
 
 def create(connection: sqlite3.Connection, name: str, actor: str, now_us: int) -> Provider:
-    """Make a provider with both scopes, inside a transaction. Raises ProviderNameTaken."""
+    """Make a provider with both scopes and their meters, inside a transaction. Raises ProviderNameTaken."""
     if connection.execute("SELECT 1 FROM provider WHERE name = ?", (name,)).fetchone() is not None:
         raise ProviderNameTaken
     ref = free_ref(
@@ -69,6 +70,7 @@ def create(connection: sqlite3.Connection, name: str, actor: str, now_us: int) -
     for environment in Environment:
         connection.execute("INSERT INTO scope (provider_ref, environment) VALUES (?, ?)", (ref, environment))
     for scope in scopes(connection, ref):
+        create_defaults(connection, scope.id, now_us)
         note(connection, Caller(scope, actor), now_us, Write(Action.PROVIDER_CREATED, ref, None, provider))
     return provider
 
