@@ -14,6 +14,7 @@ from meterhouse_sdk import (
     AsyncMeterhouse,
     AuthenticationError,
     CustomerNotFound,
+    DefaultMeter,
     EmailTaken,
     EventBuffer,
     EventNotFound,
@@ -235,9 +236,14 @@ def test_products_are_made_found_changed_cloned_and_deleted(client: Meterhouse) 
 
 def test_meters_are_made_asked_changed_and_archived(client: Meterhouse) -> None:
     meter = client.create_meter(
-        name="sdk:pages", aggregation="sum", event_types=["usage.meter_page"], properties={"region": ["eu"]}
+        name="sdk:pages",
+        kind="usage",
+        aggregation="sum",
+        event_types=["usage.meter_page"],
+        properties={"region": ["eu"]},
     )
     assert client.get_meter(meter.reference) == meter
+    assert meter in client.list_meters(kind="usage")
     with pytest.raises(MeterNameTaken):
         client.create_meter(name="sdk:pages")
     for region, units in (("eu", Decimal("0.1")), ("eu", Decimal("0.2")), ("us", Decimal(7))):
@@ -259,6 +265,15 @@ def test_meters_are_made_asked_changed_and_archived(client: Meterhouse) -> None:
     assert meter.reference in {each.reference for each in client.list_meters(status="archived")}
     with pytest.raises(MeterNotFound):
         client.get_meter("mtr_NONE")
+
+
+def test_the_default_meters_are_there_and_others_are_derived_of_them(client: Meterhouse) -> None:
+    derived = client.create_meter(name="sdk:llm", meter_names=["tokens", "requests"])
+    assert (derived.kind, derived.meter_names, derived.is_default) == ("meter", ("requests", "tokens"), False)
+    assert client.get_meter("mtr_tokens").is_default
+    assert client.meter_usage(derived.reference, product_ref="prd_content_api").total == 0
+    with pytest.raises(DefaultMeter):
+        client.archive_meter("mtr_tokens")
 
 
 def test_the_provider_shows_itself(client: Meterhouse) -> None:

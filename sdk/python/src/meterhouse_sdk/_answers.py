@@ -104,15 +104,22 @@ class Usage(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Meter(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A question with a name. `event_types`: empty for every type. `status`: active or archived."""
+    """A question with a name. `kind`: the events it counts, meter or usage. `status`: active or archived.
+
+    `meter_names`: the meters whose events it counts; empty for its own. `event_types`: empty for every type.
+    `is_default`: made with the environment; it cannot be archived.
+    """
 
     reference: str
     name: str
     display_name: str
     aggregation: str
     status: str
+    kind: str = "usage"
+    is_default: bool = False
     description: str = ""
     unit: str = ""
+    meter_names: tuple[str, ...] = ()
     event_types: tuple[str, ...] = ()
     properties: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
     created_at: str = ""

@@ -18,7 +18,8 @@ MeterhouseError
 │   │   ├── ExternalRefTaken    409 external_ref_exists
 │   │   ├── ReferenceTaken      409 reference_exists
 │   │   ├── ProductNameTaken    409 product_name_exists
-│   │   └── MeterNameTaken      409 meter_name_exists
+│   │   ├── MeterNameTaken      409 meter_name_exists
+│   │   └── DefaultMeter        409 default_meter
 │   ├── PayloadTooLarge         413 payload_too_large
 │   └── UnsupportedMediaType    415 unsupported_media_type
 ├── Unavailable                 the same request may succeed later; with its key it counts once
@@ -200,6 +201,12 @@ class MeterNameTaken(Conflict):
     """Another meter has this name, or had it before it was archived."""
 
     code = "meter_name_exists"
+
+
+class DefaultMeter(Conflict):
+    """A default meter cannot be archived; stop recording on it, or make a meter of your own."""
+
+    code = "default_meter"
 
 
 class PayloadTooLarge(Refused):

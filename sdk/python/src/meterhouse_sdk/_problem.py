@@ -33,6 +33,7 @@ _BY_CODE: Final[Mapping[str, type[MeterhouseError]]] = {
         _errors.ReferenceTaken,
         _errors.ProductNameTaken,
         _errors.MeterNameTaken,
+        _errors.DefaultMeter,
         _errors.PayloadTooLarge,
         _errors.UnsupportedMediaType,
     )
