@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import Client
 from tests.flow.answers import error, faults, ok
-from tests.flow.shop import CUSTOMER, balance, track, with_credits
+from tests.flow.shop import CUSTOMER, FREE, activate, balance, grant, plan, track, with_credits
 
 GRANTS = f"/v1/sdk/customers/{CUSTOMER}/credits"
 HISTORY = f"/v1/customers/{CUSTOMER}/credits"
@@ -101,3 +101,15 @@ async def test_credits_of_an_unknown_customer_are_404(client: Client, live: Clie
         body = {"credits": 1} if method == "POST" else None
         error(await client.request(method, path, json=body), 404, "customer_not_found")
     error(await live.get(f"/v1/sdk/customers/{CUSTOMER}/balance"), 404, "customer_not_found")
+
+
+async def test_who_gets_a_deleted_customers_reference_inherits_nothing(client: Client) -> None:
+    new = {"reference": "cus_again", "email": "again@example.com"}
+    ok(await client.post("/v1/sdk/customers", json=new), 201)
+    bought = await activate(client, await plan(client, **FREE), "cus_again")
+    await grant(client, 500, "cus_again")
+    ok(await client.delete("/v1/sdk/customers/cus_again"))
+    ok(await client.post("/v1/sdk/customers", json=new), 201)
+    assert await balance(client, "cus_again") == 0
+    assert ok(await client.get("/v1/sdk/customers/cus_again"))["purchases"] == []
+    assert ok(await client.get(f"/v1/sdk/purchases/{bought['purchaseRef']}"))["status"] == "expired"

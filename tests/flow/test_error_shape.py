@@ -18,7 +18,12 @@ Routes = list[tuple[str, str, dict[str, Any]]]
 def concrete(path: str) -> str:
     """Put something that can be a ref of any kind into a template."""
     event, plan = ("{event_id}", "evt_0000000000000000"), ("{plan_reference}", "pln_3C4D5E6F")
-    return path.replace(*event).replace(*plan).replace("{reference}", "cus_3C4D5E6F")
+    return (
+        path.replace(*event)
+        .replace(*plan)
+        .replace("{reference}", "cus_3C4D5E6F")
+        .replace("{session_id}", "0" * 32)
+    )
 
 
 @pytest.fixture

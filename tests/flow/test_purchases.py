@@ -241,3 +241,13 @@ async def test_a_bad_checkout_is_refused_by_its_field(
 async def test_a_topup_needs_no_product(client: Client) -> None:
     body = {"customerRef": CUSTOMER, "purpose": "credit_topup"}
     assert len(ok(await client.post("/v1/sdk/checkout-sessions", json=body), 201)["sessionId"]) == 32
+
+
+async def test_a_product_that_was_sold_is_deactivated_in_live_and_its_purchases_stay(live: Client) -> None:
+    product = ok(await live.post("/v1/sdk/products", json={"name": "Sold"}), 201)["reference"]
+    customer = ok(await live.post("/v1/sdk/customers", json={"email": "l@example.com"}), 201)["reference"]
+    made = ok(await live.post(f"/v1/sdk/products/{product}/plans", json={"name": "Plan"}), 201)
+    body = {"customerRef": customer, "productRef": product, "planRef": made["reference"]}
+    bought = ok(await live.post("/v1/sdk/activate", json=body))["purchaseRef"]
+    assert ok(await live.delete(f"/v1/sdk/products/{product}"))["action"] == "deactivated"
+    assert (await purchase(live, bought))["status"] == "active"

@@ -2,40 +2,39 @@
 
 import msgspec
 
-from meterhouse.model.counting import CountingRule
+from meterhouse.model import counting
 from meterhouse.model.event import Kind
 from meterhouse.model.meter import Meter, NewMeter, created, default_meters
 
 
-def rule(**fields: object) -> CountingRule:
-    new = msgspec.structs.replace(NewMeter(name="own"), **fields)
-    return CountingRule.of(created(new, "mtr_1", 0))
+def made(**fields: object) -> Meter:
+    return created(msgspec.structs.replace(NewMeter(name="own"), **fields), "mtr_1", 0)
 
 
 def counts(
-    asked: CountingRule, meter_name: str = "own", type_: str = "usage.token", properties: str | None = None
+    meter: Meter, meter_name: str = "own", type_: str = "usage.token", properties: str | None = None
 ) -> bool:
-    return asked.counts(meter_name=meter_name, type_=type_, properties=properties)
+    return counting.counts(meter, meter_name=meter_name, type=type_, properties=properties)
 
 
 def test_a_meter_counts_what_is_recorded_on_its_own_name() -> None:
-    assert counts(rule())
-    assert not counts(rule(), "other")
+    assert counts(made())
+    assert not counts(made(), "other")
 
 
 def test_a_derived_meter_counts_what_is_recorded_on_any_of_its_names_and_nothing_on_its_own() -> None:
-    derived = rule(meter_names=["requests", "tokens"])
+    derived = made(meter_names=["requests", "tokens"])
     assert counts(derived, "requests")
     assert counts(derived, "tokens")
     assert not counts(derived, "own")
 
 
 def test_a_meter_over_usage_events_counts_no_meter_event() -> None:
-    assert not counts(rule(kind=Kind.USAGE))
+    assert not counts(made(kind=Kind.USAGE))
 
 
 def test_types_and_properties_narrow_what_counts() -> None:
-    narrow = rule(event_types=["usage.token"], properties={"region": ["eu", "us"], "tier": ["1"]})
+    narrow = made(event_types=["usage.token"], properties={"region": ["eu", "us"], "tier": ["1"]})
     assert counts(narrow, properties='{"region":"us","tier":1}')
     assert counts(narrow, properties='{"region":"eu","tier":"1","more":null}')
     assert not counts(narrow, type_="usage.search", properties='{"region":"us","tier":1}')
@@ -57,4 +56,4 @@ def test_every_scope_begins_with_the_same_meters() -> None:
 
 
 def _is_as_it_should_be(meter: Meter) -> bool:
-    return meter.is_default and meter.kind is Kind.METER and not meter.is_derived and meter.created_at == 7
+    return meter.is_default and meter.kind is Kind.METER and meter.is_recorded_on and meter.created_at == 7

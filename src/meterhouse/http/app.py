@@ -100,7 +100,7 @@ def build_app(
     def routes() -> Routes:
         service = ServiceRoutes(around.ready, lambda: openapi.document(routes()))
         return [
-            *_contract_routes(catalog, metering.views),
+            *_contract_routes(catalog, metering),
             *_metering_routes(catalog, metering, addresses),
             *_plan_routes(PlanRoutes(catalog.plans, catalog.products)),
             *_query_routes(queries),
@@ -132,8 +132,8 @@ def build_app(
     return Edge(hot, cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, framework))))
 
 
-def _contract_routes(catalog: Catalog, views: PurchaseViews) -> Routes:
-    customers = CustomerRoutes(catalog.customers, views)
+def _contract_routes(catalog: Catalog, metering: Metering) -> Routes:
+    customers = CustomerRoutes(catalog.customers, metering.views, metering.credits)
     products = ProductRoutes(catalog.products, catalog.plans)
     provider = ProviderRoutes(catalog.providers, catalog.audit)
     customer, product = "/v1/sdk/customers/{reference:str}", "/v1/sdk/products/{reference:str}"
@@ -221,7 +221,7 @@ def _meter_routes(meters: MeterRoutes) -> Routes:
 
 
 def _own_routes(catalog: Catalog, metering: Metering, now: Callable[[], datetime]) -> Routes:
-    customers = CustomerRoutes(catalog.customers, metering.views)
+    customers = CustomerRoutes(catalog.customers, metering.views, metering.credits)
     credits_ = CreditRoutes(metering.credits)
     credit = "/v1/customers/{reference:str}/credits"
     keys = KeyRoutes(catalog.keys)

@@ -11,13 +11,14 @@ from msgspec import Raw, Struct
 from meterhouse.http.purchases import PurchaseAnswer
 from meterhouse.http.purchases import answer as purchase_answer
 from meterhouse.http.render import iso
+from meterhouse.metering.credits import Credits
 from meterhouse.metering.purchases import PurchaseView, PurchaseViews
 from meterhouse.model import customer as rules
 from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
 from meterhouse.model.errors import CustomerNotFound, ValidationFailed
 from meterhouse.model.once import Once
 from meterhouse.model.page import CustomerPlace, CustomerQuestion, CustomerSort
-from meterhouse.model.tenant import Caller
+from meterhouse.model.tenant import Caller, Environment
 from meterhouse.ports import Customers
 from meterhouse.query.cursors import read_cursor, write_cursor
 
@@ -52,8 +53,9 @@ class DeletionAnswer(Struct):
 
 
 class CustomerRoutes:
-    def __init__(self, customers: Customers, views: PurchaseViews) -> None:
+    def __init__(self, customers: Customers, views: PurchaseViews, credits_: Credits) -> None:
         self._customers = customers
+        self._credits = credits_
         self._views = views
 
     async def create(
@@ -116,6 +118,10 @@ class CustomerRoutes:
     ) -> DeletionAnswer:
         """Delete a customer; the events stay."""
         once = Once.of("deleteCustomer", key, reference)
+        if caller.scope.environment is Environment.SANDBOX and await self._customers.get(
+            caller.scope.id, reference
+        ):
+            await self._credits.forget(caller.scope.id, reference)
         return DeletionAnswer(await self._customers.delete(caller, reference, once))
 
     async def page(

@@ -24,7 +24,7 @@ class SettleBody(Struct, rename="camel"):
     idempotency_key: str | None = None
     description: str | None = None
     duration: Any = UNSET  # Any: as units
-    metadata: Raw = Raw()
+    metadata: Raw | UnsetType = UNSET
 
 
 class ReleaseBody(Struct):

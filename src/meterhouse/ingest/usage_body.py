@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
 
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from meterhouse.ingest.body import MAX_AHEAD, MAX_KEY, read_timestamp
 from meterhouse.ingest.properties import read_properties
@@ -170,7 +170,7 @@ class SettleSaid(Protocol):
     @property
     def duration(self) -> object: ...
     @property
-    def metadata(self) -> Raw: ...
+    def metadata(self) -> Raw | UnsetType: ...
 
 
 class Settled(NamedTuple):
@@ -264,8 +264,8 @@ class _Faults:
             self.add("idempotencyKey", f"must have 1 to {MAX_KEY} characters")
         return key
 
-    def properties(self, path: str, raw: Raw) -> str | None:
-        if not bytes(raw):
+    def properties(self, path: str, raw: Raw | UnsetType) -> str | None:
+        if raw is UNSET or not bytes(raw):
             return None
         found = read_properties(bytes(raw))
         if isinstance(found, FieldError):

@@ -41,6 +41,19 @@ class Credits:
         assert isinstance(outcome, CreditMoved)  # noqa: S101 - the outcome of a Credit
         return outcome.balance
 
+    async def forget(self, scope_id: int, customer_ref: str) -> None:
+        """Take away what a customer has, before it is deleted: who gets its ref again inherits nothing."""
+        found = await self.balance(scope_id, customer_ref)
+        if found.credits > found.held:
+            await self.move(
+                scope_id,
+                customer_ref,
+                CreditKind.ADJUSTMENT,
+                found.held - found.credits,
+                "customer_deleted",
+                None,
+            )
+
     async def history(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
         await self._check(scope_id, question.customer_ref)
         return await self._ledger.credit_moves(scope_id, question)

@@ -8,7 +8,7 @@ The rules are the contract's (solvapay.md §4.2, §4.4) and, for holds, docs/hol
 
 from typing import Final
 
-from meterhouse.model.counting import feeds, recorded_on
+from meterhouse.model.counting import counts, recorded_on
 from meterhouse.model.credit import MAX_BALANCE
 from meterhouse.model.entry import Consumed, Credited, Ended, Held, ended
 from meterhouse.model.errors import CreditsNotFree, HoldNotFound, HoldReleased, HoldSettled, ValidationFailed
@@ -71,10 +71,10 @@ def _track(event: Track, account: Account, number: int) -> Verdict:
         return Verdict(None, Tracked(number, reason))
     purchase, terms, period = account.purchase, account.terms, account.period
     assert purchase and terms and period  # noqa: S101, PT018 - else it were unattributed
-    if account.meter is None or not feeds(
+    if account.meter is None or not counts(
         account.meter,
         meter_name=event.meter or recorded_on(account.meter),
-        type_=event.type,
+        type=event.type,
         properties=event.properties,
     ):
         return Verdict(None, Tracked(number, Skipped.PLAN_NOT_CREDIT_BASED))

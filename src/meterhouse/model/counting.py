@@ -1,52 +1,52 @@
 """Which meter events feed a meter. Agrees with what the warehouse counts for it, text by text."""
 
-from functools import lru_cache
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from meterhouse.model.event import Kind
 from meterhouse.model.meter import Meter, sources
 from meterhouse.model.plan import DEFAULT_MEASURES
 
-_REMEMBERED_RULES: Final = 4_096
+_read_texts: Final = msgspec.json.Decoder(list[str]).decode
+_read_accepted: Final = msgspec.json.Decoder(dict[str, list[str]]).decode
 _read_properties: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-class CountingRule(Struct, frozen=True):
-    """A meter's own words, read once: it is asked for every meter event of its scope.
+def counts(
+    meter: Meter,
+    *,
+    meter_name: str,
+    type: str,  # noqa: A002 - the field's name everywhere
+    properties: str | None,
+) -> bool:
+    """Whether an event of outcome success that was recorded on `meter_name` feeds a meter.
 
-    meter_names: empty for a meter of kind usage, which none feeds. event_types: empty for every type.
+    properties: canonical JSON text of an object, or None. An event of any other outcome feeds none, and
+    whether the meter is archived is for the caller to ask.
     """
+    if meter.is_plain:  # as most are
+        return meter_name == meter.name
+    if meter.kind is not Kind.METER or meter_name not in sources(meter):
+        return False
+    types = _read_texts(meter.event_types)
+    if types and type not in types:
+        return False
+    accepted = _read_accepted(meter.properties)
+    if not accepted:
+        return True
+    given = {} if properties is None else _read_properties(properties)
+    return all(
+        name in given and _scalar_text(bytes(given[name])) in texts for name, texts in accepted.items()
+    )
 
-    meter_names: frozenset[str]
-    event_types: frozenset[str]
-    properties: tuple[tuple[str, frozenset[str]], ...]
 
-    @classmethod
-    def of(cls, meter: Meter) -> "CountingRule":
-        """Return the rule of a meter. Whether it is archived is for the caller to ask."""
-        properties = msgspec.json.decode(meter.properties, type=dict[str, frozenset[str]])
-        return cls(
-            frozenset(sources(meter) if meter.kind is Kind.METER else ()),
-            msgspec.json.decode(meter.event_types, type=frozenset[str]),
-            tuple(properties.items()),
-        )
-
-    def counts(self, *, meter_name: str, type_: str, properties: str | None) -> bool:
-        """Whether an event of outcome success that was recorded on `meter_name` feeds the meter.
-
-        properties: canonical JSON text of an object, or None. Any other outcome feeds none.
-        """
-        if meter_name not in self.meter_names or (self.event_types and type_ not in self.event_types):
-            return False
-        if not self.properties:
-            return True
-        given = {} if properties is None else _read_properties(properties)
-        return all(
-            name in given and _scalar_text(bytes(given[name])) in texts for name, texts in self.properties
-        )
+def recorded_on(meter: Meter | None) -> str:
+    """Return the name of the meter that takes the events for one: itself, or the first of those it counts."""
+    if meter is None:
+        return DEFAULT_MEASURES
+    return meter.name if meter.is_recorded_on else sources(meter)[0]
 
 
 def _scalar_text(raw: bytes) -> str | None:
@@ -57,22 +57,3 @@ def _scalar_text(raw: bytes) -> str | None:
         case b"{" | b"[" | b"n":
             return None
     return raw.decode()
-
-
-@lru_cache(_REMEMBERED_RULES)
-def _rule(meter: Meter) -> CountingRule:
-    return CountingRule.of(meter)
-
-
-def feeds(meter: Meter, *, meter_name: str, type_: str, properties: str | None) -> bool:
-    """Whether an event of outcome success feeds a meter; see `CountingRule.counts`."""
-    if meter.is_plain:  # most are
-        return meter_name == meter.name
-    return _rule(meter).counts(meter_name=meter_name, type_=type_, properties=properties)
-
-
-def recorded_on(meter: Meter | None) -> str:
-    """Return the name of the meter that takes events for one: itself, or the first of those it counts."""
-    if meter is None:
-        return DEFAULT_MEASURES
-    return meter.name if meter.is_recorded_on else sources(meter)[0]

@@ -76,14 +76,9 @@ class Meter(Struct, frozen=True, kw_only=True):
     meter_names: str = "[]"
 
     @property
-    def is_derived(self) -> bool:
-        """Whether it counts what is recorded on others; then nothing can be recorded on it."""
-        return self.meter_names != "[]"
-
-    @property
     def is_recorded_on(self) -> bool:
-        """Whether meter events can be recorded on it, archived or not."""
-        return self.kind is Kind.METER and not self.is_derived
+        """Whether meter events are recorded on it, while it is active; on a derived one nothing is."""
+        return self.kind is Kind.METER and self.meter_names == "[]"
 
     @property
     def is_plain(self) -> bool:
@@ -145,7 +140,7 @@ def check_sources(found: Sequence[Meter | None]) -> None:
     errors = [
         FieldError(f"meterNames.{i}", sentence)
         for i, source in enumerate(found)
-        if source is None or source.kind is not Kind.METER or source.is_derived
+        if source is None or not source.is_recorded_on
     ]
     if errors:
         raise ValidationFailed(errors)

@@ -27,7 +27,7 @@ from meterhouse.model.product import (
 )
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
-from meterhouse.stores.embedded import plans
+from meterhouse.stores.embedded import plans, purchases
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.directory import SqliteDirectory
 from meterhouse.stores.embedded.writes import bump_generation, free_ref, like, note, once_only
@@ -167,7 +167,9 @@ def _clone(
 def _delete(connection: sqlite3.Connection, caller: Caller, ref: str, now_us: int) -> Deletion:
     scope_id = caller.scope.id
     before = _existing(connection, scope_id, ref)
-    outcome = deletion(caller.scope.environment, has_purchases=False)  # issue 3 brings purchases
+    outcome = deletion(
+        caller.scope.environment, has_purchases=purchases.has_purchases(connection, scope_id, ref)
+    )
     plans.delete_of(connection, caller, ref, now_us)
     if outcome is Deletion.DELETED:
         connection.execute("DELETE FROM product WHERE scope_id = ? AND ref = ?", (scope_id, ref))

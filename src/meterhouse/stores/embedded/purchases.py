@@ -111,12 +111,12 @@ def has_purchases(connection: sqlite3.Connection, scope_id: int, product_ref: st
     return found.fetchone() is not None
 
 
-def forget_customer(connection: sqlite3.Connection, scope_id: int, customer_ref: str, now_us: int) -> None:
-    """End what a deleted customer has, so that nobody who gets its ref again inherits anything."""
+def end_all_of(connection: sqlite3.Connection, scope_id: int, customer_ref: str, now_us: int) -> None:
+    """End what a deleted customer has: who gets its ref again must inherit nothing."""
     connection.execute(
-        "UPDATE purchase SET is_current = 0, status = ?, ends_at = coalesce(min(ends_at, ?1), ?1)"
-        " WHERE scope_id = ? AND customer_ref = ? AND is_current = 1",
-        (PurchaseStatus.EXPIRED, now_us, scope_id, customer_ref),
+        "UPDATE purchase SET is_current = 0, status = :status, ends_at = coalesce(min(ends_at, :now), :now)"
+        " WHERE scope_id = :scope AND customer_ref = :customer AND is_current = 1",
+        {"status": PurchaseStatus.EXPIRED, "now": now_us, "scope": scope_id, "customer": customer_ref},
     )
 
 
