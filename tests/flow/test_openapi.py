@@ -10,7 +10,15 @@ from meterhouse.ingest.body import EventBody
 from tests.conftest import Client
 from tests.flow.answers import ok
 
-HOT = ("/v1/sdk/events", "/v1/sdk/events/bulk")
+HOT = (
+    "/v1/sdk/events",
+    "/v1/sdk/events/bulk",
+    "/v1/sdk/usages",
+    "/v1/sdk/usages/bulk",
+    "/v1/sdk/meter-events",
+    "/v1/sdk/meter-events/bulk",
+    "/v1/sdk/limits",
+)
 
 
 @pytest.fixture
