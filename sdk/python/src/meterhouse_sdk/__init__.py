@@ -30,6 +30,7 @@ from meterhouse_sdk._answers import (
 )
 from meterhouse_sdk._buffer import EventBuffer
 from meterhouse_sdk._client import AsyncMeterhouse, Meterhouse
+from meterhouse_sdk._error import FieldError, MeterhouseError
 from meterhouse_sdk._errors import (
     AuthenticationError,
     BufferClosed,
@@ -40,10 +41,8 @@ from meterhouse_sdk._errors import (
     EmailTaken,
     EventNotFound,
     ExternalRefTaken,
-    FieldError,
     IdempotencyConflict,
     KeyEnvironmentMismatch,
-    MeterhouseError,
     MeterNameTaken,
     MeterNotFound,
     NotDelivered,

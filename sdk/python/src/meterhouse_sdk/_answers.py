@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from meterhouse_sdk._errors import FieldError, UnexpectedAnswer
+from meterhouse_sdk._error import FieldError
+from meterhouse_sdk._errors import UnexpectedAnswer
 from meterhouse_sdk._protocol import Reply
 
 T = TypeVar("T")

@@ -15,7 +15,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
 
-from meterhouse_sdk._errors import ConnectionFailed, MeterhouseError, Unavailable
+from meterhouse_sdk._error import MeterhouseError
+from meterhouse_sdk._errors import ConnectionFailed, Unavailable
 from meterhouse_sdk._problem import error_of
 
 T = TypeVar("T")
