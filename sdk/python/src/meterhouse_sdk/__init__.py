@@ -24,7 +24,6 @@ from meterhouse_sdk._answers import (
     Point,
     Product,
     ProductPage,
-    Purchase,
     Series,
     Usage,
 )

@@ -1,7 +1,6 @@
 """The two ways to drive the protocol, blocking and async. Nothing is decided here.
 
-Every method is an operation of `_publish`, `_customers`, `_products`, `_meters` or `_questions`, where its
-parameters and promises stand.
+Their methods are listed in `_operations`.
 """
 
 import asyncio
@@ -13,8 +12,7 @@ from typing import Final, Self, TypeVar
 
 import httpx
 
-from meterhouse_sdk import _customers, _meters, _products, _publish, _questions
-from meterhouse_sdk._methods import async_iterating, awaiting, blocking, iterating
+from meterhouse_sdk._operations import AwaitingOperations, BlockingOperations
 from meterhouse_sdk._protocol import Lost, Operation, Reply, Request, RetryPolicy, Wait, carried_out
 from meterhouse_sdk._settings import Settings
 from meterhouse_sdk._version import __version__
@@ -23,7 +21,7 @@ T = TypeVar("T")
 _CONNECT_SECONDS: Final = 5.0
 
 
-class Meterhouse:
+class Meterhouse(BlockingOperations):
     """A client of one Meterhouse server. For threads; one for the whole program is enough.
 
     Arguments that are None come from the environment, see `Settings`. Connections are opened when
@@ -52,32 +50,6 @@ class Meterhouse:
         self._sleep = sleep
         # Now, since it imports modules: a fork while another thread imports them would break the child.
         self._http, self._pid = self._connect(), os.getpid()
-
-    create_event = blocking(_publish.create_event)
-    create_events = blocking(_publish.create_events)
-    create_customer = blocking(_customers.create_customer)
-    get_customer = blocking(_customers.get_customer)
-    find_customer = blocking(_customers.find_customer)
-    update_customer = blocking(_customers.update_customer)
-    delete_customer = blocking(_customers.delete_customer)
-    ensure_customer = blocking(_customers.ensure_customer)
-    create_product = blocking(_products.create_product)
-    list_products = blocking(_products.list_products)
-    get_product = blocking(_products.get_product)
-    update_product = blocking(_products.update_product)
-    delete_product = blocking(_products.delete_product)
-    clone_product = blocking(_products.clone_product)
-    create_meter = blocking(_meters.create_meter)
-    list_meters = blocking(_meters.list_meters)
-    get_meter = blocking(_meters.get_meter)
-    update_meter = blocking(_meters.update_meter)
-    archive_meter = blocking(_meters.archive_meter)
-    meter_usage = blocking(_meters.meter_usage)
-    merchant = blocking(_products.merchant)
-    platform_config = blocking(_products.platform_config)
-    usage = blocking(_questions.usage)
-    events = iterating(_questions.events)
-    event = blocking(_questions.event)
 
     def carry_out(self, operation: Operation[T]) -> T:
         """Drive an operation to its end. The methods above do; you need it for operations of your own."""
@@ -135,7 +107,7 @@ class Meterhouse:
         self.close()
 
 
-class AsyncMeterhouse:
+class AsyncMeterhouse(AwaitingOperations):
     """`Meterhouse` for asyncio: the same methods, awaited; `events` is an async iterator."""
 
     def __init__(
@@ -159,32 +131,6 @@ class AsyncMeterhouse:
         self._transport = transport
         self._sleep = sleep
         self._http, self._pid = self._connect(), os.getpid()
-
-    create_event = awaiting(_publish.create_event)
-    create_events = awaiting(_publish.create_events)
-    create_customer = awaiting(_customers.create_customer)
-    get_customer = awaiting(_customers.get_customer)
-    find_customer = awaiting(_customers.find_customer)
-    update_customer = awaiting(_customers.update_customer)
-    delete_customer = awaiting(_customers.delete_customer)
-    ensure_customer = awaiting(_customers.ensure_customer)
-    create_product = awaiting(_products.create_product)
-    list_products = awaiting(_products.list_products)
-    get_product = awaiting(_products.get_product)
-    update_product = awaiting(_products.update_product)
-    delete_product = awaiting(_products.delete_product)
-    clone_product = awaiting(_products.clone_product)
-    create_meter = awaiting(_meters.create_meter)
-    list_meters = awaiting(_meters.list_meters)
-    get_meter = awaiting(_meters.get_meter)
-    update_meter = awaiting(_meters.update_meter)
-    archive_meter = awaiting(_meters.archive_meter)
-    meter_usage = awaiting(_meters.meter_usage)
-    merchant = awaiting(_products.merchant)
-    platform_config = awaiting(_products.platform_config)
-    usage = awaiting(_questions.usage)
-    events = async_iterating(_questions.events)
-    event = awaiting(_questions.event)
 
     async def carry_out(self, operation: Operation[T]) -> T:
         """Drive an operation to its end. The methods above do; you need it for operations of your own."""

@@ -80,7 +80,7 @@ class PurchaseNotCancellable(Refused):
 
 
 class PurchaseNotReactivable(Refused):
-    """The purchase was not cancelled, or has ended; the customer has to buy again."""
+    """The purchase is not cancelled, or it has ended: then the customer has to buy again."""
 
     code = "purchase_not_reactivable"
 
@@ -251,10 +251,7 @@ class ConnectionFailed(Unavailable):
 
 
 class PaymentRequired(MeterhouseError):
-    """The customer has to pay, top up or activate a plan first; `message` says which, for their eyes.
-
-    kind: "payment_required" or "activation_required". checkout_url: where to send them; None: nowhere.
-    """
+    """The customer has to pay, top up or activate a plan first, at `checkout_url`; `message` tells them."""
 
     code = "payment_required"
 

@@ -1,13 +1,9 @@
-"""Metering what limits are decided by: usages and meter events, limits, holds.
-
-Every usage travels with an idempotency key made once.
-"""
+"""What counts against limits: usages and meter events. Each travels with an idempotency key made once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw
@@ -15,15 +11,7 @@ from msgspec import Raw
 from meterhouse_sdk._answers import read
 from meterhouse_sdk._error import FieldError, MeterhouseError
 from meterhouse_sdk._errors import UnexpectedAnswer, ValidationFailed
-from meterhouse_sdk._metering_answers import (
-    HoldState,
-    LimitCheck,
-    RecordedEvents,
-    Released,
-    Settled,
-    TrackedUsage,
-    TrackedUsages,
-)
+from meterhouse_sdk._metering_answers import RecordedEvents, TrackedUsage, TrackedUsages
 from meterhouse_sdk._new_usage import (
     ActionType,
     MeterEventFields,
@@ -36,13 +24,10 @@ from meterhouse_sdk._new_usage import (
 from meterhouse_sdk._products import encoded
 from meterhouse_sdk._protocol import Operation, Reply, Request
 from meterhouse_sdk._publish import new_key
-from meterhouse_sdk._units import exact_units
 
 MAX_BULK_USAGES: Final = 1_000
 _USAGES: Final = "/v1/sdk/usages"
 _METER_EVENTS: Final = "/v1/sdk/meter-events"
-_LIMITS: Final = "/v1/sdk/limits"
-_HOLDS: Final = "/v1/sdk/holds"
 N = TypeVar("N", NewUsage, NewMeterEvent)
 
 
@@ -178,100 +163,8 @@ def record_meter_events(events: Iterable[NewMeterEvent | MeterEventFields]) -> O
     return RecordedEvents(inserted=inserted)
 
 
-def check_limits(
-    *,
-    customer_ref: str,
-    product_ref: str,
-    meter_name: str | None = None,
-    include_checkout_session: bool = False,
-) -> Operation[LimitCheck]:
-    """Return whether the customer may use the product now. Asking consumes nothing, and holds nothing.
-
-    Others may use up what remains before you do; `reserve` and `hold` cannot be overtaken.
-    include_checkout_session: where it is denied, open a page where the customer can pay or activate.
-
-    Raises CustomerNotFound, ProductNotFound.
-    """
-    body = encoded(
-        customerRef=customer_ref,
-        productRef=product_ref,
-        meterName=meter_name,
-        includeCheckoutSession=include_checkout_session or None,
-    )
-    return read((yield _post(_LIMITS, body)), LimitCheck)
-
-
-def reserving(  # noqa: PLR0913 - the parts of a reservation
-    *,
-    customer_ref: str,
-    product_ref: str,
-    units: int | Decimal,
-    ttl_seconds: int = 60,
-    meter_name: str | None = None,
-    include_checkout_session: bool = True,
-    idempotency_key: str | None = None,
-) -> Operation[LimitCheck]:
-    """Reserve units if they are free; `hold_ref` of the answer says whether they were."""
-    body = encoded(
-        customerRef=customer_ref,
-        productRef=product_ref,
-        meterName=meter_name,
-        includeCheckoutSession=include_checkout_session or None,
-        reserve={
-            "units": _exact("units", units),
-            "ttlSeconds": ttl_seconds,
-            "idempotencyKey": new_key() if idempotency_key is None else idempotency_key,
-        },
-    )
-    return read((yield _post(_LIMITS, body)), LimitCheck)
-
-
-def settle(  # noqa: PLR0913 - the fields of a settlement
-    hold_ref: str,
-    units: int | Decimal,
-    *,
-    action_type: ActionType | None = None,
-    description: str | None = None,
-    duration: int | Decimal | None = None,
-    metadata: Mapping[str, Any] | None = None,  # Any: JSON
-    idempotency_key: str | None = None,
-) -> Operation[Settled]:
-    """Book what was really used, to 10^15, more or less than was reserved; the rest is free again.
-
-    Settling again answers as the first time, whatever it says. A hold whose time is over is booked too.
-
-    Raises TypeError for a float as units; ValidationFailed, HoldNotFound, HoldReleased: nothing was
-    booked. Raises Unavailable: whether it was booked is unknown; call again.
-    """
-    body = encoded(
-        units=_exact("units", units),
-        actionType=action_type,
-        description=description,
-        duration=duration,
-        metadata=metadata,
-        idempotencyKey=idempotency_key,
-    )
-    return read((yield _post(f"{_hold_path(hold_ref)}/settle", body)), Settled)
-
-
-def release(hold_ref: str) -> Operation[Released]:
-    """Give a hold back unused; again is a no-op. Raises HoldNotFound, HoldSettled."""
-    return read((yield _post(f"{_hold_path(hold_ref)}/release", b"{}")), Released)
-
-
-def get_hold(hold_ref: str) -> Operation[HoldState]:
-    """Return a hold as it stands. Raises HoldNotFound."""
-    return read((yield Request("GET", _hold_path(hold_ref), repeatable=True)), HoldState)
-
-
 def _post(path: str, body: bytes) -> Request:
-    return Request(
-        "POST", path, repeatable=True, body=body
-    )  # the body has a key, or asks, or is a no-op again
-
-
-def _hold_path(hold_ref: str) -> str:
-    return f"{_HOLDS}/{quote(hold_ref, safe='')}"
+    return Request("POST", path, repeatable=True, body=body)  # the body has the keys
 
 
 def _bulk(path: str, part: Sequence[N], start: int) -> Operation[Reply]:
@@ -306,10 +199,3 @@ def _keyed(kind: Callable[..., N], given: N | UsageFields | MeterEventFields, ro
     if made.idempotency_key is not None:
         return made
     return msgspec.structs.replace(made, idempotency_key=new_key())
-
-
-def _exact(field: str, units: int | Decimal) -> int | Decimal:
-    try:
-        return exact_units(units)
-    except ValueError as error:
-        raise ValidationFailed("Validation failed", errors=[FieldError(field, str(error))]) from None
