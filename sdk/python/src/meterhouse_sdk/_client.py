@@ -7,21 +7,24 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import httpx
 
 from meterhouse_sdk._operations import AwaitingOperations, BlockingOperations
+from meterhouse_sdk._payable import Payable
 from meterhouse_sdk._protocol import Lost, Operation, Reply, Request, RetryPolicy, Wait, carried_out
 from meterhouse_sdk._settings import Settings
+from meterhouse_sdk._turnstile import AwaitingTurnstile, BlockingTurnstile
 from meterhouse_sdk._version import __version__
 
 T = TypeVar("T")
 _CONNECT_SECONDS: Final = 5.0
 
 
-class Meterhouse(BlockingOperations):
+class Meterhouse(BlockingOperations, Payable):
     """A client of one Meterhouse server. For threads; one for the whole program is enough.
 
     Arguments that are None come from the environment, see `Settings`. Connections are opened when
@@ -50,22 +53,23 @@ class Meterhouse(BlockingOperations):
         self._sleep = sleep
         # Now, since it imports modules: a fork while another thread imports them would break the child.
         self._http, self._pid = self._connect(), os.getpid()
+        self._turnstile: BlockingTurnstile = BlockingTurnstile(self)
 
     def carry_out(self, operation: Operation[T]) -> T:
         """Drive an operation to its end. The methods above do; you need it for operations of your own."""
-        flow = carried_out(operation, self._policy)
-        outcome: Reply | Lost | None = None
-        while True:
-            try:
-                step = flow.send(outcome)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            if isinstance(step, Wait):
-                self._sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = self._exchange(step)
+        with closing(carried_out(operation, self._policy)) as flow:
+            outcome: Reply | Lost | None = None
+            while True:
+                try:
+                    step = flow.send(outcome)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+                if isinstance(step, Wait):
+                    self._sleep(step.seconds)
+                    outcome = None
+                else:
+                    outcome = self._exchange(step)
 
     def _exchange(self, request: Request) -> Reply | Lost:
         http = self._connected()
@@ -94,7 +98,8 @@ class Meterhouse(BlockingOperations):
         return httpx.Client(timeout=_timeout(self.settings), transport=self._transport)
 
     def close(self) -> None:
-        """Close the connections. The client cannot be used after that."""
+        """Settle the leases and close the connections. The client cannot be used after that."""
+        self._turnstile.close()
         if self._pid == os.getpid():
             self._http.close()
 
@@ -107,7 +112,7 @@ class Meterhouse(BlockingOperations):
         self.close()
 
 
-class AsyncMeterhouse(AwaitingOperations):
+class AsyncMeterhouse(AwaitingOperations, Payable):
     """`Meterhouse` for asyncio: the same methods, awaited; `events` is an async iterator."""
 
     def __init__(
@@ -131,22 +136,23 @@ class AsyncMeterhouse(AwaitingOperations):
         self._transport = transport
         self._sleep = sleep
         self._http, self._pid = self._connect(), os.getpid()
+        self._turnstile: AwaitingTurnstile = AwaitingTurnstile(self)
 
     async def carry_out(self, operation: Operation[T]) -> T:
         """Drive an operation to its end. The methods above do; you need it for operations of your own."""
-        flow = carried_out(operation, self._policy)
-        outcome: Reply | Lost | None = None
-        while True:
-            try:
-                step = flow.send(outcome)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            if isinstance(step, Wait):
-                await self._sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = await self._exchange(step)
+        with closing(carried_out(operation, self._policy)) as flow:
+            outcome: Reply | Lost | None = None
+            while True:
+                try:
+                    step = flow.send(outcome)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+                if isinstance(step, Wait):
+                    await self._sleep(step.seconds)
+                    outcome = None
+                else:
+                    outcome = await self._exchange(step)
 
     async def _exchange(self, request: Request) -> Reply | Lost:
         http = self._connected()
@@ -165,7 +171,8 @@ class AsyncMeterhouse(AwaitingOperations):
         return httpx.AsyncClient(timeout=_timeout(self.settings), transport=self._transport)
 
     async def aclose(self) -> None:
-        """Close the connections. The client cannot be used after that."""
+        """Settle the leases and close the connections. The client cannot be used after that."""
+        await self._turnstile.aclose()
         if self._pid == os.getpid():
             await self._http.aclose()
 

@@ -112,6 +112,8 @@ def carried_out(operation: Operation[T], policy: RetryPolicy) -> Flow[T]:
     except StopIteration as stop:
         result: T = stop.value
         return result
+    finally:
+        operation.close()
 
 
 def _attempts(request: Request, policy: RetryPolicy) -> Flow[Reply]:
