@@ -29,7 +29,7 @@ class Gate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 
     def to_body(self) -> dict[str, Any]:  # Any: JSON
         error = "Activation required" if self.kind == "activation_required" else "Payment required"
-        said: dict[str, Any] = msgspec.to_builtins(self)  # Any: JSON
+        said: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))  # Any: JSON
         return {"success": False, "error": error, **said}
 
 

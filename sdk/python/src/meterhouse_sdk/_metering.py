@@ -170,7 +170,7 @@ def _post(path: str, body: bytes) -> Request:
 def _bulk(path: str, part: Sequence[N], start: int) -> Operation[Reply]:
     """Send one part. Rows of its faults are those of the call, of which it begins at `start`."""
     try:
-        return (yield _post(path, encoded(events=[Raw(to_body(each)) for each in part])))
+        return (yield _post(f"{path}/bulk", encoded(events=[Raw(to_body(each)) for each in part])))
     except ValidationFailed as error:
         error.errors = tuple(
             FieldError(_moved(fault.path, start), fault.message) if start else fault for fault in error.errors
