@@ -99,19 +99,20 @@ class BlockingTurnstile:
             self._changed.notify_all()
             if self._keeper is None and not self._closed:
                 self._keeper = threading.Thread(
-                    target=self._settle_in_time, name="meterhouse-leases", daemon=True
+                    target=self._settle_in_time,
+                    args=(self._paywall, self._changed),
+                    name="meterhouse-leases",
+                    daemon=True,
                 )
                 self._keeper.start()
                 atexit.register(self.close)
 
-    def _settle_in_time(self) -> None:
-        paywall = self._paywall
+    def _settle_in_time(self, paywall: Paywall, changed: threading.Condition) -> None:
         while True:
-            with self._changed:
+            with changed:
                 due_at = paywall.leases.next_due()
-                wait_seconds = None if due_at is None else max(0.0, due_at - paywall.clock())
                 if not self._closed:
-                    self._changed.wait(wait_seconds)
+                    changed.wait(None if due_at is None else max(0.0, due_at - paywall.clock()))
                 if self._closed:
                     return
             self._client.carry_out(paywall.settled(paywall.leases.due(paywall.clock())))
