@@ -144,6 +144,7 @@ def test_a_lease_that_cannot_be_settled_waits_and_is_booked_once(caplog: pytest.
     assert work("cus_1") == "cus_1"
     assert "lease hld_1 is not settled and waits" in caplog.text
     shop.away = set()
+    shop.wait_for(lambda: shop.used == 1)
     client.close()
     assert (shop.used, shop.held) == (1, {})
 

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -64,6 +64,8 @@ class BlockingTurnstile:
 
     def leave(self, admission: Admission, outcome: Outcome, duration_ms: int) -> None:
         self._client.carry_out(self._paywall.ended(admission, outcome, duration_ms))
+        if admission.lease is not None:
+            self._keep()  # it may not have been settled
 
     @contextmanager
     def through(self, terms: Terms, given: str | None) -> Iterator[Admission]:
@@ -94,7 +96,7 @@ class BlockingTurnstile:
         self._client.carry_out(self._paywall.closed())
 
     def _keep(self) -> None:
-        """Have the keeper look at a new lease; start it with the first."""
+        """Have the keeper look at the leases; start it with the first."""
         with self._changed:
             self._changed.notify_all()
             if self._keeper is None and not self._closed:
@@ -156,14 +158,20 @@ class AwaitingTurnstile(AsyncTurnstile):
 
     def __init__(self, client: Awaiting) -> None:
         self._client = client
+        self._begin()
+
+    def _begin(self) -> None:
         self._paywall = Paywall(time.monotonic, _now)
         self._locks = [asyncio.Lock() for _ in range(_LOCKS)]
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+        self._pid = os.getpid()
         self._closed = False
 
     async def enter(self, terms: Terms, given: str | None) -> Admission:
+        if self._pid != os.getpid():
+            self._begin()
         paywall = self._paywall
         customer_ref = await self._client.carry_out(paywall.customer(given))
         if terms.lease_units is None:
@@ -173,31 +181,37 @@ class AwaitingTurnstile(AsyncTurnstile):
             return served
         async with self._locks[hash(terms.share(customer_ref)) % _LOCKS]:
             admission = await self._client.carry_out(paywall.leased(terms, customer_ref))
-        self._changed.set()
-        if self._keeper is None and not self._closed:
-            self._keeper = asyncio.create_task(self._settle_in_time(), name="meterhouse-leases")
+        self._keep()
         return admission
 
     async def leave(self, admission: Admission, outcome: Outcome, duration_ms: int) -> None:
-        ended = self._client.carry_out(self._paywall.ended(admission, outcome, duration_ms))
-        await self._to_the_end(ended)
+        task = asyncio.create_task(self._ended(admission, outcome, duration_ms))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        await asyncio.shield(task)
+
+    async def _ended(self, admission: Admission, outcome: Outcome, duration_ms: int) -> None:
+        await self._client.carry_out(self._paywall.ended(admission, outcome, duration_ms))
+        if admission.lease is not None:
+            self._keep()  # it may not have been settled
 
     async def aclose(self) -> None:
         """Settle every lease. What cannot be settled now ends by itself, uncounted, and is logged."""
+        if self._pid != os.getpid():
+            return
         self._closed = True
         self._changed.set()
-        if self._keeper is not None:
+        if self._keeper is not None and not self._keeper.done():
             await self._keeper
-            self._keeper = None
         if self._leaving:
             await asyncio.wait(self._leaving)
         await self._client.carry_out(self._paywall.closed())
 
-    async def _to_the_end(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(work)
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
-        await asyncio.shield(task)
+    def _keep(self) -> None:
+        """Have the keeper look at the leases; start it with the first."""
+        self._changed.set()
+        if not self._closed and (self._keeper is None or self._keeper.done()):
+            self._keeper = asyncio.create_task(self._settle_in_time(), name="meterhouse-leases")
 
     async def _settle_in_time(self) -> None:
         paywall = self._paywall

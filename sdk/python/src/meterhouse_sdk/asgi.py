@@ -21,6 +21,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _HEADER: Final = b"x-customer-ref"
+_LAST: Final = ("http.response.body", "http.response.pathsend")
 _FIRST_FAILURE: Final = 400  # statuses from here on consume nothing
 
 
@@ -95,7 +96,7 @@ class _Counted:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+        elif message["type"] in _LAST and not message.get("more_body", False):
             await self.end("success" if self._status < _FIRST_FAILURE else "fail")
         await self._send(message)
 
