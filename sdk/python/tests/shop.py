@@ -17,12 +17,13 @@ CUSTOMERS = "POST /v1/sdk/customers"
 
 
 class Shop:
-    """limit: units that may be used. says: more fields of a denied check. away: paths answered 503."""
+    """limit: units that may be used. says: more fields of a denied check. away: paths answered 503. interrupts: paths where Ctrl-C is pressed."""
 
     def __init__(self, limit: int = 1_000_000) -> None:
         self.limit = limit
         self.says: Body = {"checkoutUrl": "http://pay"}
         self.away: set[str] = set()
+        self.interrupts: set[str] = set()
         self.requests: list[str] = []
         self.bodies: list[Body] = []
         self.customers: dict[str, str] = {}
@@ -55,7 +56,9 @@ class Shop:
             self._changed.notify_all()
             self.requests.append(f"{request.method} {path}")
             self.bodies.append(body)
-            if any(path.endswith(each) for each in self.away):
+            if path.endswith(tuple(self.interrupts)):
+                raise KeyboardInterrupt
+            if path.endswith(tuple(self.away)):
                 return httpx.Response(503)
             if path == "/v1/sdk/customers":
                 return self._customer(request, body)

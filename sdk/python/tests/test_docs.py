@@ -69,7 +69,9 @@ def test_the_guide_to_the_sdk_runs(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("server")
 def test_the_page_of_the_paywall_runs(capsys: pytest.CaptureFixture[str]) -> None:
     names = run(PAYWALL, {})
-    assert capsys.readouterr().out.startswith("old pond, a frog jumps in\nold pond\n")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:4] == ["old pond, a frog jumps in", "old pond", "a frog jumps in", "the sound of water"]
+    assert printed[4:] == ["the sound of water", "9996"]
 
     async def call(path: str, user: str) -> httpx.Response:
         transport = httpx.ASGITransport(names["app"])

@@ -13,6 +13,7 @@ from meterhouse_sdk import (
     HoldReleased,
     HoldSettled,
     IdempotencyConflict,
+    MeterArchived,
     Meterhouse,
     NewMeterEvent,
     PaymentRequired,
@@ -78,6 +79,7 @@ def test_a_usage_counts_once_against_the_limit(client: Meterhouse, customer: str
 
 
 def test_a_bulk_is_recorded_all_or_none(client: Meterhouse, customer: str, product: Product) -> None:
+    assert remaining(client, customer, product) == 10
     good = {"customer_ref": customer, "product_ref": product.reference}
     found = client.track_usage_bulk([good, good | {"units": 2}])  # type: ignore[list-item]  # dict[str, object]
     assert (found.inserted, len(found.results)) == (2, 2)
@@ -97,7 +99,7 @@ def test_meter_events_are_recorded(client: Meterhouse, customer: str) -> None:
     client.record_meter_event(meter_name="tokens", customer_ref=customer, value=Decimal("0.5"))
     event = NewMeterEvent(meter_name="tokens", customer_ref=customer, value=2)
     assert client.record_meter_events([event, event]).inserted == 2
-    with pytest.raises(ValidationFailed):
+    with pytest.raises(MeterArchived):
         client.record_meter_event(meter_name=uuid.uuid4().hex, customer_ref=customer)
 
 
@@ -131,6 +133,14 @@ def test_a_reservation_counts_once(client: Meterhouse, customer: str, product: P
 
     assert reserve() == reserve()
     assert remaining(client, customer, product) == 6
+
+
+def test_what_a_crash_leaves_reserved_comes_back(client: Meterhouse, customer: str, product: Product) -> None:
+    hold = client.reserve(customer_ref=customer, product_ref=product.reference, units=8, ttl_seconds=1)
+    until(lambda: remaining(client, customer, product) == 10, "the hold has ended")
+    late = hold.settle(3)
+    assert late.expired
+    assert remaining(client, customer, product) == 7
 
 
 def test_plans_are_bought_cancelled_and_taken_back(

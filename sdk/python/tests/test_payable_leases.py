@@ -157,6 +157,20 @@ def test_a_lease_that_cannot_be_settled_at_the_end_is_in_the_log(caplog: pytest.
     assert "1 units of lease hld_1 are not booked; call settle('hld_1', 1)" in caplog.text
 
 
+def test_an_interrupt_while_leases_are_settled_loses_none() -> None:
+    shop = Shop()
+    client = shop.client()
+    work = client.payable(product="prd_1", lease_units=5)(lambda customer_ref: customer_ref)
+    for customer in ("cus_1", "cus_2", "cus_3"):
+        work(customer)
+    shop.interrupts = {"settle"}
+    with pytest.raises(KeyboardInterrupt):
+        client.close()
+    shop.interrupts = set()
+    client.close()
+    assert (shop.used, shop.held) == (3, {})
+
+
 def test_a_lease_that_the_server_refuses_is_handed_over() -> None:
     shop = Shop()
     untracked: list[Any] = []

@@ -224,9 +224,8 @@ class UnsupportedMediaType(Refused):
 
 
 class Unavailable(MeterhouseError):
-    """The server cannot do it now; the same request may succeed later.
-
-    Raised after the last attempt. Without an idempotency key it is unknown whether a write was done.
+    """The server cannot do it now; the same request may succeed later. Raised after the last attempt:
+    without an idempotency key it is unknown whether a write was done.
     """
 
     code = "unavailable"

@@ -78,7 +78,7 @@ class Paywall:
             raise
         admission = Admission(customer_ref, terms, limits.meter_name or terms.meter_name)
         if not limits.within_limits:
-            yield from self._refused(admission, limits)
+            raise (yield from self._refusal(admission, limits))
         return admission
 
     def served(self, terms: Terms, customer_ref: str) -> Admission | None:
@@ -102,31 +102,25 @@ class Paywall:
             raise
         action = limits.meter_name or terms.meter_name
         if limits.hold_ref is None or limits.reserved_units is None:
-            yield from self._refused(Admission(customer_ref, terms, action), limits)
-        lease = Lease(
-            customer_ref=customer_ref,
-            terms=terms,
-            hold_ref=limits.hold_ref or "",
-            units=int(limits.reserved_units or 0),
-            serves_until=started + terms.lease_seconds,
-            action=action,
-            running=1,
-        )
+            raise (yield from self._refusal(Admission(customer_ref, terms, action), limits))
+        serves_until = started + terms.lease_seconds
+        units = int(limits.reserved_units)
+        lease = Lease(customer_ref, terms, limits.hold_ref, units, serves_until, action, running=1)
         self.leases.add(lease)
         return Admission(customer_ref, terms, action, lease)
 
     def ended(self, admission: Admission, outcome: Outcome, duration_ms: int) -> Operation[None]:
         """Record what became of a call. What fails here is logged and handed over, not raised."""
         lease = admission.lease
-        if lease is None or outcome != "success":
-            yield from self._track(admission, outcome, duration_ms)
         if lease is not None:
             done = self.leases.ended(lease, used=outcome == "success")
             yield from self.settled([] if done is None else [done])
+        if lease is None or outcome != "success":
+            yield from self._track(admission, outcome, duration_ms)
 
     def settled(self, leases: Sequence[Lease]) -> Operation[None]:
         """Book what was used of leases. Those that the server cannot take now are due again later."""
-        for lease in leases:
+        for row, lease in enumerate(leases):
             try:
                 yield from _settling(lease)
             except Unavailable as error:
@@ -137,7 +131,8 @@ class Paywall:
             except MeterhouseError as error:
                 _hand_over(self._usage_of(lease), error, lease.terms.on_untracked)
             except BaseException:  # interrupted
-                self.leases.again(lease, self.clock())
+                for left in leases[row:]:
+                    self.leases.again(left, self.clock())
                 raise
 
     def closed(self) -> Operation[None]:
@@ -152,9 +147,10 @@ class Paywall:
                 lease.used,
             )
 
-    def _refused(self, admission: Admission, limits: LimitCheck) -> Operation[None]:
+    def _refusal(self, admission: Admission, limits: LimitCheck) -> Operation[PaymentRequired]:
+        """Record that a call may not run; return what to raise."""
         yield from self._track(admission, "paywall", None)
-        raise PaymentRequired(gate_of(limits, admission.terms.product_ref))
+        return PaymentRequired(gate_of(limits, admission.terms.product_ref))
 
     def _track(self, admission: Admission, outcome: Outcome, duration_ms: int | None) -> Operation[None]:
         key = new_key()
