@@ -17,7 +17,10 @@ CUSTOMERS = "POST /v1/sdk/customers"
 
 
 class Shop:
-    """limit: units that may be used. says: more fields of a denied check. away: paths answered 503. interrupts: paths where Ctrl-C is pressed."""
+    """limit: units that may be used. says: more fields of a denied check.
+
+    away: ends of paths that are answered 503. interrupts: ends of paths where Ctrl-C is pressed.
+    """
 
     def __init__(self, limit: int = 1_000_000) -> None:
         self.limit = limit

@@ -160,7 +160,11 @@ def test_a_lease_that_cannot_be_settled_at_the_end_is_in_the_log(caplog: pytest.
 def test_an_interrupt_while_leases_are_settled_loses_none() -> None:
     shop = Shop()
     client = shop.client()
-    work = client.payable(product="prd_1", lease_units=5)(lambda customer_ref: customer_ref)
+
+    @client.payable(product="prd_1", lease_units=5)
+    def work(customer_ref: str) -> str:
+        return customer_ref
+
     for customer in ("cus_1", "cus_2", "cus_3"):
         work(customer)
     shop.interrupts = {"settle"}
