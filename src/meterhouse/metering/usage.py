@@ -22,7 +22,7 @@ from meterhouse.ingest.usage_decode import (
 )
 from meterhouse.metering.decide import decide
 from meterhouse.model.errors import CustomerNotFound, FieldError, MeterArchived, Refused, ValidationFailed
-from meterhouse.model.ledger import Recording, Track, Tracked
+from meterhouse.model.ledger import Recording, Skipped, Track, Tracked
 from meterhouse.ports import Directory, Ledger, Meters
 
 
@@ -116,8 +116,8 @@ class UsageRecorder:
                 raise CustomerNotFound("One or more customers not found")
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
-        await self._record(actions, len(body))
-        return len(actions)
+        recorded = await self._record(actions, len(body))
+        return sum(each.debit is not Skipped.DUPLICATE for each in recorded)
 
     async def _record(self, actions: tuple[Track, ...], size: int) -> list[Tracked]:
         outcomes = await self._ledger.record(Recording(actions, decide, size))

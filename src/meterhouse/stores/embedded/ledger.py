@@ -10,8 +10,8 @@ from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import Hold
 from meterhouse.model.ledger import Account, Outcomes, Recording
 from meterhouse.model.purchase import Purchase
-from meterhouse.stores.embedded.accounts import rows
 from meterhouse.stores.embedded.accounts.book import Book
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.log import SqliteLog
 
@@ -21,8 +21,11 @@ _MOST_DUE: Final = 1_000
 class SqliteLedger:
     """now: the server's clock, an aware datetime."""
 
-    def __init__(self, database: Database, log: SqliteLog, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, accounts: Accounts, log: SqliteLog, now: Callable[[], datetime]
+    ) -> None:
         self._database = database
+        self._accounts = accounts
         self._log = log
         self._now = now
 
@@ -43,13 +46,13 @@ class SqliteLedger:
         return self._book().hold(scope_id, number)
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
-        return await asyncio.to_thread(lambda: rows.moves(self._database.reader(), scope_id, question))
+        return await asyncio.to_thread(self._accounts.moves, scope_id, question)
 
     async def due_holds(self) -> Sequence[tuple[int, int]]:
-        return rows.due_holds(self._database.reader(), self._at(), _MOST_DUE)
+        return self._accounts.due(self._at(), _MOST_DUE)
 
     def _book(self) -> Book:
-        return Book(self._database.reader(), self._at())
+        return Book(self._accounts, self._database.reader(), self._at())
 
     def _at(self) -> int:
         """A clock that steps back gives nothing again that had expired."""

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -140,7 +140,7 @@ def _activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us
         (scope_id, *msgspec.structs.astuple(purchase)),
     )
     # Whatever happens to the machine's clock, this purchase has begun.
-    connection.execute("UPDATE ledger_state SET clock = max(clock, ?)", (now_us,))
+    connection.execute("UPDATE purchase_clock SET at = max(at, ?)", (now_us,))
     note(connection, caller, now_us, Write(Action.PURCHASE_CREATED, ref, None, purchase))
     return Activation(purchase, is_new=True, replaced=before if has_it else None)
 
@@ -181,4 +181,6 @@ def _matching(
 
 
 def _purchase(row: Sequence[object]) -> Purchase:
-    return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Purchase)
+    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    fields["status"], fields["origin"] = PurchaseStatus(fields["status"]), Origin(fields["origin"])
+    return Purchase(**fields)  # half the time of converting: this is read for every meter event
