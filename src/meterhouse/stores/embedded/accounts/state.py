@@ -100,6 +100,11 @@ class Accounts:
         self.meters: dict[tuple[int, str], Meter] = {}
         """Those that were looked up, by scope and ref: what a meter counts never changes."""
 
+    @property
+    def position(self) -> int:
+        """The log position up to which everything is here."""
+        return self.follower.position
+
     def close(self) -> None:
         """See `Follower.close`."""
         self.follower.close()
