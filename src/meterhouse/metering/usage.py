@@ -10,7 +10,6 @@ from meterhouse.ingest.usage_body import (
     Known,
     MeterEventBody,
     UsageBody,
-    known_at,
     read_meter_event,
     read_usage,
 )
@@ -131,7 +130,7 @@ class UsageRecorder:
             names.add(DEFAULT_METER)
         meters = {name: meter for name in names if (meter := await self._meters.named(scope_id, name))}
         found = await self._directory.known_customers(scope_id, customers)
-        return known_at(self._now(), scope_id, found, meters, age_days)
+        return Known(scope_id, found, meters, self._now, age_days)
 
 
 def _all(read: Sequence[Track | list[FieldError]]) -> tuple[Track, ...]:
