@@ -1,7 +1,7 @@
 """Ledger on SQLite: decided and written by the log's one writer, read on the readers' connections."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -33,11 +33,23 @@ class SqliteLedger:
         return self._book().standing(scope_id, customer_ref, product_ref)
 
     async def of_purchases(self, scope_id: int, purchases: Sequence[Purchase]) -> Sequence[Account]:
-        book = self._book()
-        return [book.of_purchase(scope_id, purchase) for purchase in purchases]
+        at = self._at()
+        return await asyncio.to_thread(
+            lambda: Book(self._database.reader(), at).of_purchases(scope_id, purchases)
+        )
+
+    async def used(self, scope_id: int, purchase_ref: str) -> Mapping[int, int]:
+        found = await asyncio.to_thread(lambda: rows.used(self._database.reader(), scope_id, (purchase_ref,)))
+        return {period: used for _, period, used in found}
 
     async def balance(self, scope_id: int, customer_ref: str) -> Balance:
         return self._book().balance_of(scope_id, customer_ref)
+
+    async def balances(self, scope_id: int, customer_refs: Collection[str]) -> Mapping[str, Balance]:
+        at = self._at()
+        return await asyncio.to_thread(
+            lambda: Book(self._database.reader(), at).balances_of(scope_id, customer_refs)
+        )
 
     async def hold(self, scope_id: int, number: int) -> Hold | None:
         return self._book().hold(scope_id, number)

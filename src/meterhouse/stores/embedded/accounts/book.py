@@ -4,7 +4,7 @@ On a connection for reading it answers the same accounts, and nothing is ever wr
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,6 +62,8 @@ class Book:
         self._balances: dict[_Customer, _Balance] = {}
         self._holds: dict[int, tuple[int, Hold | None]] = {}
         self._moves: list[tuple[object, ...]] = []
+        self._histories: dict[tuple[int, str], dict[int, int]] = {}
+        self._swept: int | None = None  # the scope of which no hold is due any more
         self._changed_totals: set[_PeriodKey] = set()
         self._changed_balances: set[_Customer] = set()
         self._changed_holds: set[int] = set()
@@ -95,9 +97,26 @@ class Book:
         balance = self._balance((scope_id, customer_ref))
         return Balance(balance.credits, balance.held)
 
-    def of_purchase(self, scope_id: int, purchase: Purchase) -> Account:
-        """Return the account of any purchase, now."""
-        return self._account(scope_id, purchase, self.at)
+    def balances_of(self, scope_id: int, customer_refs: Collection[str]) -> Mapping[str, Balance]:
+        """Return the balance of each customer; however many, in as many queries."""
+        self._read_balances(scope_id, customer_refs)
+        self._sweep(scope_id)
+        return {ref: self.balance_of(scope_id, ref) for ref in customer_refs}
+
+    def of_purchases(self, scope_id: int, purchases: Sequence[Purchase]) -> list[Account]:
+        """Return the account of each purchase, now; however many, in as many queries."""
+        now = {purchase.ref: purchase.grid.period_at(self.at) for purchase in purchases}
+        keys = [(ref, period.number) for ref, period in now.items() if period is not None]
+        self._totals |= {(scope_id, *key): _Total() for key in keys}
+        for ref, period, used, held in rows.totals(self._connection, scope_id, keys):
+            self._totals[scope_id, ref, period] = _Total(used, held)
+        rolling: list[str] = [purchase.ref for purchase in purchases if purchase.terms.rollover]
+        self._histories |= {(scope_id, ref): {} for ref in rolling}
+        for ref, period, used in rows.used(self._connection, scope_id, rolling) if rolling else ():
+            self._histories[scope_id, ref][period] = used
+        self._read_balances(scope_id, {purchase.customer_ref for purchase in purchases})
+        self._sweep(scope_id)
+        return [self._account(scope_id, purchase, self.at) for purchase in purchases]
 
     def hold(self, scope_id: int, number: int) -> Hold | None:
         """Return a hold of the scope, as it stands now."""
@@ -158,7 +177,7 @@ class Book:
         if account.period is not None:
             key = (scope_id, purchase.ref, account.period.number)
             total = self._total(key)
-            if total.held:
+            if total.held and self._swept != scope_id:
                 self._end_due(rows.due_holds_of_purchase(self._connection, scope_id, purchase.ref, self.at))
             account.used, account.held = total.used, total.held
             if terms.rollover:
@@ -180,7 +199,8 @@ class Book:
     def _carried(self, key: _PeriodKey, terms: Terms) -> int:
         """Return what rolled over into a period, from what was used in every one before it."""
         scope_id, ref, number = key
-        used = dict(rows.used_before(self._connection, scope_id, ref, number))
+        known = self._histories.get((scope_id, ref))
+        used = dict(rows.used_before(self._connection, scope_id, ref, number) if known is None else known)
         used |= {
             period: total.used
             for (scope, of, period), total in self._totals.items()
@@ -330,6 +350,16 @@ class Book:
             if balance.held:
                 self._end_due(rows.due_holds_of_customer(self._connection, *customer, self.at))
         return balance
+
+    def _read_balances(self, scope_id: int, customer_refs: Collection[str]) -> None:
+        self._balances |= {(scope_id, ref): _Balance() for ref in customer_refs}
+        for ref, credits_, held in rows.balances(self._connection, scope_id, customer_refs):
+            self._balances[scope_id, ref] = _Balance(credits_, held)
+
+    def _sweep(self, scope_id: int) -> None:
+        """End every hold of the scope whose time has come."""
+        self._end_due(rows.due_holds_of_scope(self._connection, scope_id, self.at))
+        self._swept = scope_id
 
     def _find_hold(self, scope_id: int, number: int) -> Hold | None:
         if number not in self._holds:

@@ -1,8 +1,10 @@
 """The ledger's tables: what a Book reads and writes."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
+
+import msgspec
 
 from meterhouse.model.credit import CreditKind, CreditMove, CreditQuestion
 from meterhouse.model.hold import Hold, HoldStatus
@@ -28,6 +30,35 @@ def total(connection: sqlite3.Connection, key: tuple[int, str, int]) -> tuple[in
     return (0, 0) if found is None else (found[0] * _GIGA + found[1], found[2] * _GIGA + found[3])
 
 
+def totals(
+    connection: sqlite3.Connection, scope_id: int, periods: Collection[tuple[str, int]]
+) -> Sequence[tuple[str, int, int, int]]:
+    """Return purchase, period, what was used and is held, for those of many periods that have a total."""
+    found = connection.execute(
+        "SELECT purchase_ref, period, units_giga, units_nano, held_giga, held_nano"
+        " FROM json_each(?) AS asked CROSS JOIN usage_total ON scope_id = ?"
+        " AND purchase_ref = json_extract(asked.value, '$[0]')"
+        " AND period = json_extract(asked.value, '$[1]')",
+        (msgspec.json.encode(periods), scope_id),
+    )
+    return [
+        (ref, period, giga * _GIGA + nano, held_giga * _GIGA + held_nano)
+        for ref, period, giga, nano, held_giga, held_nano in found.fetchall()
+    ]
+
+
+def used(
+    connection: sqlite3.Connection, scope_id: int, purchase_refs: Collection[str]
+) -> Sequence[tuple[str, int, int]]:
+    """Return purchase, period and what was used in it, billionths, for every period that has a total."""
+    found = connection.execute(
+        "SELECT purchase_ref, period, units_giga, units_nano FROM usage_total"
+        " WHERE scope_id = ? AND purchase_ref IN (SELECT value FROM json_each(?))",
+        (scope_id, msgspec.json.encode(purchase_refs)),
+    )
+    return [(ref, period, giga * _GIGA + nano) for ref, period, giga, nano in found.fetchall()]
+
+
 def used_before(
     connection: sqlite3.Connection, scope_id: int, purchase_ref: str, period: int
 ) -> Sequence[tuple[int, int]]:
@@ -46,6 +77,17 @@ def balance(connection: sqlite3.Connection, customer: tuple[int, str]) -> tuple[
         "SELECT credits, held FROM balance WHERE scope_id = ? AND customer_ref = ?", customer
     ).fetchone()
     return (0, 0) if found is None else (found[0], found[1])
+
+
+def balances(
+    connection: sqlite3.Connection, scope_id: int, customer_refs: Collection[str]
+) -> Sequence[tuple[str, int, int]]:
+    """Return ref, credits and what of them is held, for those of the customers that have a balance."""
+    return connection.execute(
+        "SELECT customer_ref, credits, held FROM balance"
+        " WHERE scope_id = ? AND customer_ref IN (SELECT value FROM json_each(?))",
+        (scope_id, msgspec.json.encode(customer_refs)),
+    ).fetchall()
 
 
 def balance_after(connection: sqlite3.Connection, scope_id: int, customer_ref: str, number: int) -> int:
@@ -134,6 +176,15 @@ def due_holds_of_customer(
         "SELECT scope_id, number FROM hold WHERE scope_id = ? AND customer_ref = ?"
         " AND status = 'open' AND credits > 0 AND expires_at <= ? ORDER BY number",
         (scope_id, customer_ref, at),
+    ).fetchall()
+
+
+def due_holds_of_scope(connection: sqlite3.Connection, scope_id: int, at: int) -> Sequence[tuple[int, int]]:
+    """The same of every hold of the scope."""
+    return connection.execute(
+        "SELECT scope_id, number FROM hold"
+        " WHERE scope_id = ? AND status = 'open' AND expires_at <= ? ORDER BY number",
+        (scope_id, at),
     ).fetchall()
 
 
