@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -59,6 +59,9 @@ class SqlitePurchases:
 
     async def matching(self, scope_id: int, question: PurchaseQuestion) -> Sequence[Purchase]:
         return await asyncio.to_thread(_matching, self._database.reader, scope_id, question)
+
+    async def current(self, scope_id: int, customer_refs: Collection[str]) -> Sequence[Purchase]:
+        return await asyncio.to_thread(_all_current, self._database.reader, scope_id, customer_refs)
 
     async def _change(
         self,
@@ -176,6 +179,17 @@ def _matching(
         f"SELECT {_COLUMNS} FROM purchase WHERE {' AND '.join(conditions)}"
         " ORDER BY created_at DESC, ref DESC",
         values,
+    )
+    return [_purchase(row) for row in rows.fetchall()]
+
+
+def _all_current(
+    reader: Callable[[], sqlite3.Connection], scope_id: int, customer_refs: Collection[str]
+) -> Sequence[Purchase]:
+    rows = reader().execute(
+        f"SELECT {_COLUMNS} FROM purchase WHERE scope_id = ? AND is_current = 1"
+        " AND customer_ref IN (SELECT value FROM json_each(?)) ORDER BY created_at DESC, ref DESC",
+        (scope_id, msgspec.json.encode(customer_refs)),
     )
     return [_purchase(row) for row in rows.fetchall()]
 

@@ -194,7 +194,7 @@ class Book:
     def _carried(self, key: _PeriodKey, terms: Terms) -> int:
         """Return what rolled over into a period, from what was used in every one before it."""
         scope_id, ref, number = key
-        used = dict(self._accounts.used_before(scope_id, ref, number))
+        used = dict(self._accounts.used(scope_id, ref, before=number))
         used |= {
             period: total.used
             for (scope, of, period), total in self._totals.items()

@@ -40,6 +40,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_total: Final = msgspec.msgpack.Decoder(tuple[int, int, int, int]).decode
 _decode_pair: Final = msgspec.msgpack.Decoder(tuple[int, int]).decode
 _LAST: Final = b"\xff" * 8
+_LAST_PERIOD: Final = 2**32 - 1
 
 Changes = dict[bytes, bytes | None]
 """What a commit writes; None takes a key away."""
@@ -121,9 +122,9 @@ class Accounts:
         used_giga, used_nano, held_giga, held_nano = _decode_total(found)
         return used_giga * _GIGA + used_nano, held_giga * _GIGA + held_nano
 
-    def used_before(self, scope_id: int, purchase_ref: str, period: int) -> Iterator[tuple[int, int]]:
+    def used(self, scope_id: int, purchase_ref: str, before: int = _LAST_PERIOD) -> Iterator[tuple[int, int]]:
         """Yield each period before one that has a total, and what was used in it, billionths."""
-        first, last = ((scope_id, purchase_ref, each) for each in (0, period))
+        first, last = ((scope_id, purchase_ref, each) for each in (0, before))
         for key, value in self.follower.scan(_total_key(first), _total_key(last)):
             used_giga, used_nano, _, _ = _decode_total(value)
             yield int.from_bytes(key[-4:], "big"), used_giga * _GIGA + used_nano
