@@ -63,12 +63,15 @@ class Limits:
         Raises CustomerNotFound, ProductNotFound; with `reserve` IdempotencyConflict and Unavailable.
         """
         scope_id = caller.scope.id
-        if not await self._catalog.directory.known_customers(scope_id, (asked.customer_ref,)):
+        account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
+        # Who has a purchase that gives access exists.
+        if not _has_access(account) and not await self._catalog.directory.known_customers(
+            scope_id, (asked.customer_ref,)
+        ):
             raise CustomerNotFound.named(asked.customer_ref)
         product = await self._catalog.products.get(scope_id, asked.product_ref)
         if product is None:
             raise ProductNotFound
-        account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
         if not _has_access(account):
             default = await self._catalog.plans.default_of(scope_id, asked.product_ref)
             if default is None:
