@@ -163,7 +163,7 @@ class Rush:
 def _is_over(found: dict[str, Any]) -> bool:
     """Whether a hold has ended, or so nearly that a settle might come too late."""
     ends = datetime.fromisoformat(found["expiresAt"])
-    return ends - datetime.now(UTC) < timedelta(seconds=0.8)
+    return ends - datetime.now(UTC) < timedelta(seconds=1.3)
 
 
 def sell(server: Server, key: str, name: str) -> tuple[str, str]:
