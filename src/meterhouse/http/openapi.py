@@ -107,8 +107,8 @@ def _schema(routes: Sequence[HTTPRouteHandler]) -> Json:
 
 def _not_null(schema: Json) -> Json:
     either: list[Json] = schema.get("oneOf") or schema.get("anyOf") or [schema]
-    (given,) = (each for each in either if each != {"type": "null"})
-    return given
+    given = [each for each in either if each != {"type": "null"}]
+    return given[0] if len(given) == 1 else {"oneOf": given}
 
 
 def _complete(path: str, method: str, operation: Json) -> None:

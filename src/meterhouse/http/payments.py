@@ -22,7 +22,6 @@ from meterhouse.model.payment import (
     TestOutcome,
 )
 from meterhouse.model.plan import PlanType
-from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
 
@@ -185,10 +184,12 @@ class PaymentRoutes:
     async def card(
         self,
         caller: NamedDependency[Caller],
-        customer_ref: Annotated[str, QueryParameter(name="customerRef", min_length=1, max_length=MAX_REF)],
+        customer_ref: Annotated[str | None, QueryParameter(name="customerRef")] = None,
     ) -> CardAnswer:
-        """Get the card that a customer last paid with."""
-        card = await self._payments.card(caller.scope.id, customer_ref)
+        """Get the card that a customer last paid with. customerRef is required."""
+        if faults := ref_faults({"customerRef": customer_ref}):
+            raise ValidationFailed(faults)
+        card = await self._payments.card(caller.scope.id, customer_ref or "")
         if card is None:
             return CardAnswer(kind="none")
         return CardAnswer(

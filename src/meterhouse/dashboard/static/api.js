@@ -32,6 +32,9 @@ export function getText(path, params, signal) {
   return send(`${path}?${query(params)}`, { signal, text: true });
 }
 
+/** POST `body` to `path`. */
+export const post = (path, body = {}) => send(path, { method: "POST", body });
+
 function query(params) {
   const pairs = Object.entries(params).flatMap(([name, value]) => [value].flat().map((each) => [name, each]));
   return new URLSearchParams(pairs.filter(([, value]) => value !== null && value !== undefined));
