@@ -88,9 +88,9 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
 
 def _card(charge: str | stripe.Charge | None) -> Card | None:
     """Return what a payment was made with; None for what is no card, or not yet known."""
-    if not isinstance(charge, stripe.Charge) or charge.payment_method_details is None:
+    if not isinstance(charge, stripe.Charge):
         return None
-    card = charge.payment_method_details.card
-    if card is None or card.last4 is None:
+    card = getattr(charge.payment_method_details, "card", None)  # there only where it was one
+    if card is None:
         return None
     return Card(card.brand or "card", card.last4, card.exp_month, card.exp_year)

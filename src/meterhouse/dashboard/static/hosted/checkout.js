@@ -26,7 +26,7 @@ async function load() {
   update({ wrong: null });
   try {
     const session = await api.get(path(), {});
-    document.title = `${session.merchant.displayName} – checkout`;
+    document.title = `${session.merchant.displayName}: checkout`;
     if (session.status !== "active") return update({ session, gone: session });
     const { plans } = await api.get(path("/plans"), {});
     update({ session, plans });

@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { Component, html, render } from "../html.js";
 import { Said } from "../view-parts.js";
-import { Ended, Frame, Notice, Trouble, focusTitle, sessionId } from "./parts.js";
+import { Ended, Frame, Trouble, focusTitle, sessionId } from "./parts.js";
 import { cycle, day, money, number, price, worth } from "./words.js";
 
 const STATUS = { active: "Active", trialing: "Trial" };
@@ -23,7 +23,7 @@ async function load() {
   update({ wrong: null });
   try {
     const session = await api.get(path(), {});
-    document.title = `${session.merchant.displayName} – your account`;
+    document.title = `${session.merchant.displayName}: your account`;
     update({ session, gone: session.status === "active" ? null : session });
   } catch (error) {
     if (error.status === 404) update({ gone: { status: "unknown" } });
@@ -60,7 +60,7 @@ function Body({ state, gone }) {
       <p class="about"><${Said} text=${customer.name} /> · <${Said} text=${customer.email} /></p>
       <p class="good" role="status">${state.told}</p>
       <p class="wrong" role="alert">${state.wrong}</p>
-      ${purchases.length === 0 && html`<${Notice} mark="over" title="No plan at the moment"><p><${Said} text=${session.merchant.displayName} /> can tell how to get one.</p><//>`}
+      ${purchases.length === 0 && html`<section class="panel"><h2>No plan at the moment</h2><p class="about"><${Said} text=${session.merchant.displayName} /> can tell how to get one.</p></section>`}
       ${purchases.map((each) => html`<${Purchase} key=${each.reference} purchase=${each} busy=${state.busy === each.reference} />`)}
       ${(creditBalance > 0 || purchases.some((each) => each.creditsPerUnit > 0)) && html`
         <section class="panel balance">

@@ -127,7 +127,7 @@ export class Topup extends Component {
               <label key=${each}><input type="radio" name="amount" checked=${!own && amount === each} onChange=${() => this.setState({ amount: each, own: false, fault: null })} /><span><b>${money(each, "USD", true)}</b><small>${buys(each)}</small></span></label>`)}
             <label class="own"><input type="radio" name="amount" checked=${own} onChange=${() => this.setState({ own: true })} /><span><b>Another amount</b></span></label>
           </fieldset>
-          ${own && html`<label class="field"><span>Amount in US dollars</span><input name="own" inputmode="decimal" autocomplete="off" aria-describedby="own-fault" autofocus /></label>`}
+          ${own && html`<label class="field"><span>Amount in US dollars</span><input name="own" inputmode="decimal" autocomplete="off" aria-describedby="own-fault" /></label>`}
           <p class="wrong" role="alert" id="own-fault">${fault ?? state.wrong}</p>
           <button class="primary wide" disabled=${state.busy !== null}>${state.busy === "topup" ? "One moment …" : "Continue"}</button>
         </form>
