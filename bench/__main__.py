@@ -16,11 +16,12 @@ from rich.table import Table
 
 from bench import load, rows
 from bench.dataset import CUSTOMERS, dataset
+from bench.ledger import ledger
 from bench.rows import Row, Scale
 
 _HERE: Final = Path(__file__).parent
 _FULL: Final = Scale(events=10_000_000, customers=CUSTOMERS, runs=5, seconds=5, questions=40)
-_QUICK: Final = Scale(events=300_000, customers=10_000, runs=1, seconds=3, questions=20)
+_QUICK: Final = Scale(events=300_000, customers=10_000, runs=1, seconds=3, questions=20, metered=100_000)
 _LARGE: Final = Scale(events=100_000_000, customers=CUSTOMERS, runs=3, seconds=5, questions=40)
 
 
@@ -56,6 +57,7 @@ def _measure(data: Path, scale: Scale, *, large: bool) -> list[Row]:
     found += rows.questions(keyed, work, scale)
     if not large:
         found += rows.one_event_per_request(work, scale)
+        found += rows.metering(ledger(data, scale.metered), work, scale)
         found += rows.freshness(keyed, work, scale)
     found += rows.bulk(keyed, work, scale)
     shutil.rmtree(work, ignore_errors=True)

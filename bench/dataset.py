@@ -16,6 +16,7 @@ from meterhouse.model.customer import NewCustomer
 from meterhouse.model.event import Columns, Submission
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.settings import Settings
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import first_start, open_catalog
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.key_index import KeyIndex
@@ -63,6 +64,7 @@ async def _make(path: Path, events: int, customers: int, *, keyed: bool) -> None
     settings = Settings()
     with (
         closing(KeyIndex(path / "keys")) as index,
+        closing(Accounts(path / "ledger")) as accounts,
         closing(Database(path / "meterhouse.db")) as database,
         closing(
             DuckWarehouse(path / "warehouse.duckdb", settings.warehouse_memory_megabytes, 2)
@@ -82,7 +84,7 @@ async def _make(path: Path, events: int, customers: int, *, keyed: bool) -> None
                     for n in numbers
                 )
             )
-        log = SqliteLog(database, index, 1_000_000)
+        log = SqliteLog(database, index, accounts, 1_000_000)
         bulks = _bulks(events, customers, keyed=keyed)
         for columns in track(bulks, f"{events:,} events", total=-(-events // _BULK)):
             await log.append(Submission(scope.id, columns))

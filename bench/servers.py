@@ -67,9 +67,10 @@ class Meterhouse:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
-    def count(self) -> int:
+    def count(self, kind: str = "usage") -> int:
         """How many events are in the answers now."""
-        return int(self.client.get("/v1/usage", params={"aggregate": "count"}).json()["total"])
+        asked = {"aggregate": "count", "kind": kind}
+        return int(self.client.get("/v1/usage", params=asked).json()["total"])
 
     def stored(self) -> int:
         """How many events were acknowledged, over all time of the data directory."""

@@ -5,9 +5,13 @@ import sys
 import msgspec
 import uvicorn
 
-from bench.peers.body import Body
+from bench.peers.body import Body, Limit, Usage
 
-_decode = msgspec.json.Decoder(Body).decode
+_DECODE = {
+    "/v1/sdk/events": msgspec.json.Decoder(Body).decode,
+    "/v1/sdk/usages": msgspec.json.Decoder(Usage).decode,
+    "/v1/sdk/limits": msgspec.json.Decoder(Limit).decode,
+}
 _ANSWER = b'{"eventId":"evt_0123456789abcdef"}'
 _HEAD = {
     "type": "http.response.start",
@@ -19,7 +23,7 @@ _BODY = {"type": "http.response.body", "body": _ANSWER}
 
 async def app(scope, receive, send):  # type: ignore[no-untyped-def]  # as small as ASGI gets
     if scope["method"] == "POST":
-        _decode((await receive())["body"])
+        _DECODE[scope["path"]]((await receive())["body"])
     await send(_HEAD)
     await send(_BODY)
 

@@ -88,8 +88,17 @@ class Ledger(Protocol):
         """Return the account of each purchase, in the period that is now."""
         ...
 
+    async def used(self, scope_id: int, purchase_ref: str) -> Mapping[int, int]:
+        """Return what was used in each period of a purchase, billionths by the period's number; a period
+        in which nothing was used may be missing."""
+        ...
+
     async def balance(self, scope_id: int, customer_ref: str) -> Balance:
         """Return a customer's balance; 0 for one who never had any."""
+        ...
+
+    async def balances(self, scope_id: int, customer_refs: Collection[str]) -> Mapping[str, Balance]:
+        """Return the balance of each customer, as `balance` does."""
         ...
 
     async def hold(self, scope_id: int, number: int) -> Hold | None:
@@ -145,6 +154,10 @@ class Customers(Protocol):
 
     async def get(self, scope_id: int, ref: str) -> Customer | None: ...
 
+    async def of_refs(self, scope_id: int, refs: Collection[str]) -> Mapping[str, Customer]:
+        """Return those of `refs` that are customers of the scope, by ref."""
+        ...
+
     async def with_external_ref(self, scope_id: int, external_ref: str) -> Customer | None: ...
 
     async def with_email(self, scope_id: int, email: str) -> Customer | None:
@@ -177,6 +190,10 @@ class Products(Protocol):
         ...
 
     async def get(self, scope_id: int, ref: str) -> Product | None: ...
+
+    async def of_refs(self, scope_id: int, refs: Collection[str]) -> Mapping[str, Product]:
+        """Return those of `refs` that are products of the scope, by ref."""
+        ...
 
     async def change(
         self, caller: Caller, ref: str, details: ProductDetails, once: Once | None = None
@@ -227,6 +244,13 @@ class Purchases(Protocol):
 
     async def matching(self, scope_id: int, question: PurchaseQuestion) -> Sequence[Purchase]:
         """Return purchases, ended ones too, the newest first."""
+        ...
+
+    async def current(self, scope_id: int, customer_refs: Collection[str]) -> Sequence[Purchase]:
+        """Return what each of the customers bought last of each product, the newest first.
+
+        It may have ended, and nothing else gives access.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """Chooses the adapters and puts the parts together. The only module that knows which stores exist."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
@@ -35,7 +36,8 @@ from meterhouse.query.usage import UsageQueries
 from meterhouse.senders.sandbox import SandboxProcessor
 from meterhouse.settings import Settings
 from meterhouse.stores.embedded import rebuild
-from meterhouse.stores.embedded.accounts import rebuild as ledger_rebuild
+from meterhouse.stores.embedded.accounts.fold import differing, fold
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.checks import books, derived, machine
 from meterhouse.stores.embedded.database import Database, heartbeat
@@ -48,6 +50,7 @@ from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 
 _WAREHOUSE: Final = "warehouse.duckdb"
+_LEDGER: Final = "ledger"
 
 
 class Service(Struct, frozen=True):
@@ -74,17 +77,21 @@ async def open_service(settings: Settings, now: Callable[[], datetime] = now) ->
     with (
         closing(DirectoryLock(data)),
         closing(KeyIndex(data / "keys")) as index,
+        closing(Accounts(data / _LEDGER)) as accounts,
         closing(Database(data / "meterhouse.db")) as database,  # closes first: what waits is still stored
         ExitStack() as stack,
     ):
-        log = SqliteLog(database, index, settings.max_waiting_events, lambda: to_microseconds(steady()))
+        log = SqliteLog(
+            database, index, accounts, settings.max_waiting_events, lambda: to_microseconds(steady())
+        )
         steady = SteadyClock(now, log.clock)
         warehouse = stack.enter_context(closing(_open_warehouse(data / _WAREHOUSE, settings)))
-        _check_not_older(data, log.position, index.position, await warehouse.position())
+        derived = (index.position, accounts.follower.position, await warehouse.position())
+        _check_not_older(data, log.position, *derived)
         warehouse.answer_from(log.position)
         catalog = open_catalog(database, steady)
         started = await first_start(database, steady, actor="serve", with_key=True)
-        ledger = SqliteLedger(database, log, steady)
+        ledger = SqliteLedger(database, accounts, log, steady)
         runner = Runner(log, settings.consumer_batch_events, settings.consumer_pause_ms / 1000)
 
         async def ready() -> None:
@@ -165,7 +172,7 @@ def _check_not_older(data: Path, log: int, *derived: int) -> None:
     if any(position > log for position in derived):
         raise RuntimeError(
             f"{data / 'meterhouse.db'} is older than what was made from it, as after putting back a backup. "
-            f"Delete {data / 'keys'} and {data / _WAREHOUSE}: both are made again from the log."
+            f"Delete {data / 'keys'}, {data / _LEDGER} and {data / _WAREHOUSE}: the log makes them again."
         )
 
 
@@ -182,7 +189,9 @@ async def open_catalog_of(data: Path) -> AsyncIterator[Catalog]:
 
 
 @contextmanager
-def _alone_with(data: Path, settings: Settings, while_served: str) -> Iterator[tuple[Database, SqliteLog]]:
+def _alone_with(
+    data: Path, settings: Settings, while_served: str
+) -> Iterator[tuple[Database, SqliteLog, Accounts]]:
     """Open the log while no server does. Raises RuntimeError with a sentence; `while_served` ends it."""
     _check_exists(data)
     with ExitStack() as stack:
@@ -192,8 +201,9 @@ def _alone_with(data: Path, settings: Settings, while_served: str) -> Iterator[t
             raise RuntimeError(f"A Meterhouse serves {data}: {while_served}") from None
         try:
             index = stack.enter_context(closing(KeyIndex(data / "keys")))
+            accounts = stack.enter_context(closing(Accounts(data / _LEDGER)))
             database = stack.enter_context(closing(Database(data / "meterhouse.db")))
-            yield database, SqliteLog(database, index, settings.max_waiting_events)
+            yield database, SqliteLog(database, index, accounts, settings.max_waiting_events), accounts
         except rebuild.UNREADABLE as error:
             doctor = f"`meterhouse doctor --data {data}` says more."
             raise RuntimeError(f"The log in {data} cannot be read: {error}; {doctor}") from None
@@ -217,7 +227,7 @@ async def export_events(
     """
     data = Path(settings.data)
     with (
-        _alone_with(data, settings, "stop it, or ask it.") as (database, log),
+        _alone_with(data, settings, "stop it, or ask it.") as (database, log, _),
         closing(_open_warehouse(data / _WAREHOUSE, settings)) as warehouse,
     ):
         scope = await open_catalog(database, now).providers.scope(provider, environment)
@@ -234,7 +244,7 @@ async def rebuild_warehouse(settings: Settings, report: Callable[[int, int], Non
     """
     data = Path(settings.data)
     fresh = data / rebuild.BESIDE
-    with _alone_with(data, settings, "stop it first.") as (database, log):
+    with _alone_with(data, settings, "stop it first.") as (database, log, _):
         rebuild.discard(fresh)
         total = rebuild.log_events(database)
         try:
@@ -248,16 +258,25 @@ async def rebuild_warehouse(settings: Settings, report: Callable[[int, int], Non
     return events
 
 
-async def rebuild_ledger(
-    settings: Settings, report: Callable[[int, int], None]
-) -> tuple[int, dict[str, int]]:
-    """Make the ledger again from the log; return its entries, and the rows of each table that changed.
+async def rebuild_ledger(settings: Settings, report: Callable[[int, int], None]) -> tuple[int, int]:
+    """Make the ledger again from the log, then put it in the place of the old one.
 
+    Return the entries of the log, and how many rows are other than they were.
     report: is told how many records of the log are done, and how many there are.
     Raises RuntimeError with a sentence: a server runs, or the log cannot be read; the ledger is as it was.
     """
-    with _alone_with(Path(settings.data), settings, "stop it first.") as (database, _):
-        return await database.write(lambda connection: ledger_rebuild.rebuild(connection, report))
+    data = Path(settings.data)
+    fresh = data / "ledger.new"
+    with _alone_with(data, settings, "stop it first.") as (database, log, accounts):
+        shutil.rmtree(fresh, ignore_errors=True)
+        with closing(Accounts(fresh)) as made:
+            entries = await asyncio.to_thread(
+                lambda: fold(database.reader(), made, lambda position: report(position, log.position))
+            )
+            made.follower.put({}, log.position)
+            differences = differing(accounts, made)
+    rebuild.swap_directory(fresh, data / _LEDGER)
+    return entries, differences
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from meterhouse.ports import EventLog, Warehouse
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.log import SqliteLog
@@ -32,7 +33,8 @@ class EmbeddedLog:
     async def __aenter__(self) -> Self:
         self._database = Database(self._directory / "meterhouse.db")
         self._index = KeyIndex(self._directory / "keys")
-        self.log = SqliteLog(self._database, self._index, self._max_waiting_events)
+        self._accounts = Accounts(self._directory / "ledger")
+        self.log = SqliteLog(self._database, self._index, self._accounts, self._max_waiting_events)
         return self
 
     async def __aexit__(
@@ -40,6 +42,7 @@ class EmbeddedLog:
     ) -> None:
         self._database.close()
         self._index.close()
+        self._accounts.close()
 
     async def reopen(self, *, lose_derived: bool = False) -> None:
         await self.__aexit__(None, None, None)

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+from uuid import uuid4
 
 from meterhouse.model.entry import Entry
 from meterhouse.model.event import Kind, to_microseconds
 from meterhouse.model.meter import NewMeter
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog, EventLog, Ledger
-from meterhouse.stores.embedded.accounts.rebuild import rebuild
+from meterhouse.stores.embedded.accounts.fold import differing, fold
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import first_start, open_catalog
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.key_index import KeyIndex
@@ -34,8 +36,8 @@ class OpenedLedger(Protocol):
     async def entries(self) -> Sequence[Entry]:
         """Return every change the log holds, in order."""
 
-    async def rebuild(self) -> dict[str, int]:
-        """Make the ledger again from the log; return what is different, nothing where all is as it was."""
+    async def rebuild(self) -> int:
+        """Make the ledger again from the log; return how many rows are not as they were."""
 
 
 class EmbeddedLedger:
@@ -46,9 +48,12 @@ class EmbeddedLedger:
     async def __aenter__(self) -> Self:
         self._database = Database(self._directory / "meterhouse.db")
         self._index = KeyIndex(self._directory / "keys")
-        self.log = SqliteLog(self._database, self._index, 100_000, lambda: to_microseconds(self.now()))
+        self._accounts = Accounts(self._directory / "ledger")
+        self.log = SqliteLog(
+            self._database, self._index, self._accounts, 100_000, lambda: to_microseconds(self.now())
+        )
         self.now = SteadyClock(self.clock, self.log.clock)
-        self.ledger = SqliteLedger(self._database, self.log, self.now)
+        self.ledger = SqliteLedger(self._database, self._accounts, self.log, self.now)
         self.catalog = open_catalog(self._database, self.now)
         await first_start(self._database, self.clock, actor="cli", with_key=False)
         scope = await self.catalog.providers.scope("default", "sandbox")  # type: ignore[arg-type]  # as text
@@ -62,6 +67,7 @@ class EmbeddedLedger:
     ) -> None:
         self._database.close()
         self._index.close()
+        self._accounts.close()
 
     async def crash(self) -> None:
         """The keys that the index had in memory alone are lost, as by kill -9; the log gives them again."""
@@ -75,8 +81,9 @@ class EmbeddedLedger:
         bodies = [unpack(Kind.METER, body) for (body,) in rows.fetchall()]
         return [entry for body in bodies if isinstance(body, MeterBody) for entry in body.entries]
 
-    async def rebuild(self) -> dict[str, int]:
-        _, differences = await self._database.write(
-            lambda connection: rebuild(connection, lambda _, __: None)
-        )
+    async def rebuild(self) -> int:
+        made = Accounts(self._directory / f"ledger.{uuid4()}")
+        fold(self._database.reader(), made)
+        differences = differing(self._accounts, made)
+        made.close()
         return differences

@@ -275,7 +275,7 @@ def live(steps: list[tuple[Any, ...]]) -> None:
                 life = Life(opened)
                 for step in steps:
                     await life.step(step)
-                assert await opened.rebuild() == {}
+                assert await opened.rebuild() == 0
 
     asyncio.run(run())
 

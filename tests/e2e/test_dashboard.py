@@ -1,39 +1,23 @@
 """The dashboard in a real browser, on a real server. Everything runs under its strict policy."""
 
 import json
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import (
-    Browser,
-    ConsoleMessage,
-    Page,
-    Request,
-    StorageState,
-    ViewportSize,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Page, Request, ViewportSize, expect
 
+from tests.e2e.browsing import CHROMIUM, DESKTOP, PHONE, Open, choose, link, overflow
 from tests.e2e.server import COMMAND, Server, command
-from tests.e2e.wait import LONGEST_SECONDS, until
+from tests.e2e.wait import until
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 
-DESKTOP: ViewportSize = {"width": 1440, "height": 900}
-PHONE: ViewportSize = {"width": 390, "height": 844}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CUSTOMER = "cus_3C4D5E6F"
 PASSWORD = "correct horse battery"
-Open = Callable[..., Page]
-expect.set_options(timeout=LONGEST_SECONDS * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -56,92 +40,6 @@ def live(server: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-class Watched:
-    """Everything a page must not do: complain, break its policy, speak to another host."""
-
-    def __init__(self, page: Page, server: Server) -> None:
-        self.complaints: list[str] = []
-        self.hosts: set[str] = set()
-        self._own = urlsplit(server.url).netloc
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        page.add_init_script(
-            "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective))"
-        )
-
-    def _heard(self, said: ConsoleMessage) -> None:
-        if said.type in ("error", "warning"):
-            self.complaints.append(f"{said.text} ({said.location['url']})")
-
-    def check(self, *excused: str) -> None:
-        assert self.hosts <= {self._own}
-        assert [each for each in self.complaints if not any(word in each for word in excused)] == []
-
-
-@pytest.fixture
-def open_page(browser: Browser, server: Server) -> Iterator[Open]:
-    """Open pages of browsers of their own, which may have been elsewhere before (`state`).
-
-    excused: words of complaints that a test provokes.
-    """
-    opened: list[tuple[Page, Watched, tuple[str, ...]]] = []
-
-    def make(
-        url: str,
-        viewport: ViewportSize = DESKTOP,
-        excused: tuple[str, ...] = (),
-        state: StorageState | None = None,
-    ) -> Page:
-        page = browser.new_context(viewport=viewport, storage_state=state).new_page()
-        opened.append((page, Watched(page, server), excused))
-        page.goto(url)
-        return page
-
-    yield make
-    for page, watched, excused in opened:
-        page.context.close()
-        watched.check(*excused)
-
-
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, server: Server) -> StorageState:
-    """What a browser keeps once it is signed in."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(link(server))
-    expect(page.locator("[data-pulse=live]")).to_be_visible()
-    state = context.storage_state()
-    context.close()
-    return state
-
-
-@pytest.fixture
-def dashboard(open_page: Open, server: Server, signed_in: StorageState) -> Open:
-    """Open the dashboard, signed in, and wait until it is live."""
-
-    def make(viewport: ViewportSize = DESKTOP, excused: tuple[str, ...] = ()) -> Page:
-        page = open_page(server.url, viewport, excused, signed_in)
-        expect(page.locator("[data-pulse=live]")).to_be_visible()
-        return page
-
-    return make
-
-
-def link(server: Server) -> str:
-    printed = command("login", "--data", server.data)
-    assert len(printed.splitlines()) == 1
-    return printed.strip()
-
-
 def publish(
     client: httpx.Client, type_: str, units: str = "1", properties: str = "{}", at: datetime | None = None
 ) -> None:
@@ -151,10 +49,6 @@ def publish(
         "/v1/sdk/events", content=body.encode(), headers={"content-type": "application/json"}
     )
     assert answer.status_code == 201, answer.text
-
-
-def choose(page: Page, value: str) -> None:
-    page.locator(f"label:has(input[value='{value}'])").click()
 
 
 def rows(page: Page, type_: str) -> Any:
@@ -333,12 +227,6 @@ def test_whatever_an_event_says_is_text(
     assert page.evaluate("window.hit") is None
     assert page.locator("main script, main img, dialog script, dialog b").count() == 0
     assert overflow(page) <= 0
-
-
-def overflow(page: Page) -> int:
-    """How many pixels the page is wider than the window."""
-    wider: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return wider
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,6 +8,7 @@ from meterhouse.model.page import CustomerSort
 from meterhouse.query.cursors import write_cursor
 from tests.conftest import Client
 from tests.flow.answers import error, faults, ok, without_request_id
+from tests.flow.shop import PAY_AS_YOU_GO, PRODUCT, activate, grant, plan
 
 URL = "/v1/sdk/customers"
 
@@ -234,3 +235,20 @@ async def test_a_body_that_is_empty_but_typed_as_json_does_no_harm(client: Clien
     ok(await client.request("GET", f"{URL}/cus_3C4D5E6F", headers=headers, content=b""))
     assert faults(await client.post(URL, headers=headers, content=b"")) == {"": "a JSON body is required"}
     ok(await client.request("DELETE", f"{URL}/cus_3C4D5E6F", headers=headers, content=b""))
+
+
+async def test_listed_customers_have_their_purchases_and_balances(client: Client) -> None:
+    await create(client, reference="cus_none", email="none@example.com")
+    await create(client, reference="cus_paying", email="paying@example.com")
+    await grant(client, 70, "cus_paying")
+    await activate(client, await plan(client, **PAY_AS_YOU_GO), "cus_paying")
+    ok(await client.post("/v1/sdk/limits", json={
+        "customerRef": "cus_paying", "productRef": PRODUCT, "reserve": {"units": 0.5, "ttlSeconds": 60},
+    }))  # fmt: skip
+    found = ok(await client.get("/v1/customers", params={"search": "example.com", "sort": "email"}))
+    none, paying = found["customers"]
+    assert (none["purchases"], none["credits"], none["heldCredits"]) == ([], 0, 0)
+    assert (paying["credits"], paying["heldCredits"]) == (70, 50)
+    (purchase,) = paying["purchases"]
+    assert (purchase["planSnapshot"]["name"], purchase["usage"]["heldUnits"]) == ("Pay as you go", 0.5)
+    assert purchase == ok(await client.get(f"/v1/sdk/purchases/{purchase['reference']}"))

@@ -297,3 +297,13 @@ async def test_a_settle_in_the_next_period_is_booked_in_the_holds_own(timed: tup
     assert (await limits(client))["remaining"] == 10
     await settle(client, hold, 8)
     assert (await limits(client))["remaining"] == 10
+
+
+async def test_a_repeated_reservation_of_credits_takes_them_off_once(client: Client) -> None:
+    await with_credits(client, 1_000)
+    first = await reserve(client, 6, key="r")
+    again = await reserve(client, 6, key="r")
+    assert again == first
+    assert again["balance"] == {
+        "creditBalance": 400, "creditsPerUnit": 100, "currency": "USD", "remainingUnits": 4,
+    }  # fmt: skip

@@ -114,3 +114,9 @@ async def test_a_key_counts_once_here_too(service: Service, client: Client) -> N
 async def test_a_bad_event_is_refused_by_its_field(client: Client, wrong: dict[str, Any], field: str) -> None:
     body = {"customerRef": CUSTOMER, "meterName": "tokens"} | wrong
     assert set(faults(await client.post(URL, json=body))) == {field}
+
+
+async def test_a_repeated_bulk_inserts_what_is_new(client: Client) -> None:
+    events = [{"customerRef": CUSTOMER, "meterName": "tokens", "idempotencyKey": key} for key in ("a", "b")]
+    assert ok(await client.post(f"{URL}/bulk", json={"events": events[:1]}))["inserted"] == 1
+    assert ok(await client.post(f"{URL}/bulk", json={"events": events}))["inserted"] == 1

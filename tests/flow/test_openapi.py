@@ -11,7 +11,15 @@ from tests.conftest import Client
 from tests.flow.answers import ok
 
 CUSTOMERS = ("/v1/checkout-sessions/", "/v1/customer-sessions/", "/v1/payment-intents/")
-HOT = ("/v1/sdk/events", "/v1/sdk/events/bulk")
+HOT = (
+    "/v1/sdk/events",
+    "/v1/sdk/events/bulk",
+    "/v1/sdk/usages",
+    "/v1/sdk/usages/bulk",
+    "/v1/sdk/meter-events",
+    "/v1/sdk/meter-events/bulk",
+    "/v1/sdk/limits",
+)
 
 
 @pytest.fixture

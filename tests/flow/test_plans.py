@@ -212,3 +212,14 @@ async def test_a_request_repeated_with_its_key_answers_the_first_answer_again(cl
     deletions = [await client.delete(url, headers=headers) for _ in range(2)]
     assert deletions[0].text == deletions[1].text
     assert ok(await client.get(URL))["total"] == 0
+
+
+async def test_hidden_plans_too_are_listed_with_their_products_for_those_who_ask_so(client: Client) -> None:
+    made = [await create(client, name=f"Plan {number}", hidden=number == 1) for number in range(3)]
+    found = ok(await client.get("/v1/products"))
+    (product,) = [each for each in found["products"] if each["reference"] == "prd_content_api"]
+    assert [each["reference"] for each in product["plans"]] == [each["reference"] for each in made]
+    assert [each["hidden"] for each in product["plans"]] == [False, True, False]
+    first = ok(await client.get("/v1/products", params={"limit": 1, "offset": 1}))
+    assert (first["products"], first["limit"], first["offset"]) == (found["products"][1:2], 1, 1)
+    assert list(faults(await client.get("/v1/products", params={"limit": 101}))) == ["limit"]

@@ -251,3 +251,35 @@ async def test_a_product_that_was_sold_is_deactivated_in_live_and_its_purchases_
     bought = ok(await live.post("/v1/sdk/activate", json=body))["purchaseRef"]
     assert ok(await live.delete(f"/v1/sdk/products/{product}"))["action"] == "deactivated"
     assert (await purchase(live, bought))["status"] == "active"
+
+
+async def test_each_period_is_told_with_its_use_and_what_it_had_room_for(timed: tuple[Clock, Client]) -> None:
+    clock, client = timed
+    rolling = await plan(client, limit=10, rolloverUnusedUnits=True, billingCycle="weekly")
+    bought = (await activate(client, rolling))["purchaseRef"]
+    await track(client, units=4)
+    clock.advance(timedelta(days=14))
+    await track(client, units=1)
+    url = f"/v1/purchases/{bought}/periods"
+    found = ok(await client.get(url))
+    assert found["purchaseRef"] == bought
+    assert [(each["periodStart"][:10], each["used"], each["limitUnits"]) for each in found["periods"]] == [
+        ("2026-11-15", 1, 20), ("2026-11-08", 0, 16), ("2026-11-01", 4, 10),
+    ]  # fmt: skip
+    assert ok(await client.get(url, params={"limit": 1}))["periods"] == found["periods"][:1]
+    assert (await purchase(client, bought))["usage"]["limitUnits"] == 20
+    await activate(client, await plan(client, name="Other"))
+    clock.advance(timedelta(days=70))
+    assert ok(await client.get(url)) == found  # it has ended: no period follows
+
+
+async def test_a_purchase_without_periods_or_limit_has_one_that_never_ends(client: Client) -> None:
+    bought = (await activate(client, await plan(client, **PAY_AS_YOU_GO)))["purchaseRef"]
+    (period,) = ok(await client.get(f"/v1/purchases/{bought}/periods"))["periods"]
+    assert (set(period), period["used"]) == ({"periodStart", "used"}, 0)
+    assert "limitUnits" not in (await purchase(client, bought))["usage"]
+
+
+async def test_periods_of_no_purchase_are_not_found(client: Client) -> None:
+    error(await client.get("/v1/purchases/pur_none/periods"), 404, "purchase_not_found")
+    assert list(faults(await client.get("/v1/purchases/pur_none/periods", params={"limit": 0}))) == ["limit"]

@@ -12,6 +12,7 @@ import pytest
 
 from meterhouse.model.errors import LogUnavailable
 from meterhouse.model.event import Columns, Submission
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.database import Database, Job
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.log import SqliteLog
@@ -21,6 +22,12 @@ from meterhouse.stores.embedded.log import SqliteLog
 def index(tmp_path: Path) -> Iterator[KeyIndex]:
     with closing(KeyIndex(tmp_path / "keys")) as index:
         yield index
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> Iterator[Accounts]:
+    with closing(Accounts(tmp_path / "ledger")) as accounts:
+        yield accounts
 
 
 @pytest.fixture
@@ -54,9 +61,9 @@ async def together(database: Database, *jobs: Job) -> threading.Event:
 
 
 async def test_a_log_that_did_not_get_its_turn_says_so_and_takes_the_next(
-    database: Database, index: KeyIndex
+    database: Database, index: KeyIndex, accounts: Accounts
 ) -> None:
-    log = SqliteLog(database, index, 100)
+    log = SqliteLog(database, index, accounts, 100)
     go_on = await together(database, Job(failing, lambda _: None))
     refused = asyncio.create_task(log.append(event("a")))
     await asyncio.sleep(0)  # it waits
@@ -68,9 +75,9 @@ async def test_a_log_that_did_not_get_its_turn_says_so_and_takes_the_next(
 
 
 async def test_an_index_that_cannot_be_read_fails_the_commit_and_nothing_else(
-    database: Database, index: KeyIndex
+    database: Database, index: KeyIndex, accounts: Accounts
 ) -> None:
-    log = SqliteLog(database, index, 2)
+    log = SqliteLog(database, index, accounts, 2)
     for _ in range(3):  # were the waiting miscounted, the third would be refused as one too many
         with patch.object(KeyIndex, "get", side_effect=LogUnavailable), pytest.raises(LogUnavailable):
             await log.append(event("a"))

@@ -19,6 +19,7 @@ from tests.e2e.wait import until
 ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs/from-the-guide.md"
 SDK = ROOT / "docs/sdk.md"
+PAYWALL = ROOT / "docs/paywall.md"
 README = ROOT / "sdk/python/README.md"
 
 
@@ -62,6 +63,26 @@ def test_the_guide_to_the_sdk_runs(capsys: pytest.CaptureFixture[str]) -> None:
     client = names["meterhouse"]
     until(lambda: client.usage(type="usage.compute").total == names["Decimal"]("0.3"), "0.1 + 0.2 is 0.3")
     until(lambda: client.usage(type="usage.api_call").total == 2, "one sent, one buffered")
+    close(names)
+
+
+@pytest.mark.usefixtures("server")
+def test_the_page_of_the_paywall_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    names = run(PAYWALL, {})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:4] == ["old pond, a frog jumps in", "old pond", "a frog jumps in", "the sound of water"]
+    assert printed[4:] == ["the sound of water", "9996"]
+
+    async def call(path: str, user: str) -> httpx.Response:
+        transport = httpx.ASGITransport(names["app"])
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as api:
+            return await api.get(path, headers={"Authorization": user})
+
+    assert asyncio.run(call("/haiku", "auth0|6")).json().startswith("for cus_")
+    assert asyncio.run(call("/stats", "auth0|6")).json() == {"frogs": 1}
+    for _ in range(98):
+        names["haiku"]("auth0|6", "pond")
+    assert asyncio.run(call("/stats", "auth0|6")).status_code == 402
     close(names)
 
 
@@ -141,6 +162,6 @@ def test_everything_public_is_exported_and_documented() -> None:
 
 def test_every_method_is_in_the_guide_to_the_sdk() -> None:
     text = SDK.read_text(encoding="utf-8")
-    for name in vars(Meterhouse):
+    for name in dir(Meterhouse):
         if not name.startswith("_") and name not in {"carry_out", "without_retries"}:
             assert re.search(rf"\b{name}\b", text), name

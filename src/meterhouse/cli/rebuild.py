@@ -19,7 +19,7 @@ def rebuild(data: Data = None, *, ledger: Ledger = False) -> None:
     """Make the warehouse again from the log, beside the old one, and swap it in once both agree.
 
     The server must be stopped. The old warehouse stays until the new one has as many events as the log.
-    With --ledger totals, balances and holds are made again, in one transaction, and what differs is named.
+    With --ledger totals, balances and holds are made again, beside the old one, and how much differs is said.
     """
     settings = load(data=str(data) if data else None)
     console = Console(stderr=True)
@@ -42,8 +42,6 @@ def rebuild(data: Data = None, *, ledger: Ledger = False) -> None:
     typer.echo(told)
 
 
-def _told(entries: int, differences: dict[str, int]) -> str:
-    if not differences:
-        return f"The ledger is made again: {entries} entries of the log, and all is as it was."
-    rows = ", ".join(f"{number} of {table}" for table, number in differences.items())
-    return f"The ledger is made again: {entries} entries of the log; other than before are rows: {rows}."
+def _told(entries: int, differences: int) -> str:
+    told = f"The ledger is made again: {entries} entries of the log"
+    return f"{told}, and all is as it was." if not differences else f"{told}; {differences} rows are other."

@@ -25,6 +25,7 @@ from meterhouse.http.limits import LimitRoutes
 from meterhouse.http.meters import MeterRoutes
 from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.http.payments import PaymentRoutes
+from meterhouse.http.periods import PeriodRoutes
 from meterhouse.http.plans import PlanRoutes
 from meterhouse.http.products import ProductRoutes
 from meterhouse.http.provider import ProviderRoutes
@@ -229,12 +230,16 @@ def _meter_routes(meters: MeterRoutes) -> Routes:
 def _own_routes(catalog: Catalog, metering: Metering, now: Callable[[], datetime]) -> Routes:
     customers = CustomerRoutes(catalog.customers, metering.views, metering.credits)
     credits_ = CreditRoutes(metering.credits)
+    products = ProductRoutes(catalog.products, catalog.plans)
+    periods = PeriodRoutes(catalog.purchases, metering.views)
     credit = "/v1/customers/{reference:str}/credits"
     keys = KeyRoutes(catalog.keys)
     provider = ProviderRoutes(catalog.providers, catalog.audit)
     tally = TallyRoutes(catalog.tally, now)
     return [
         get("/v1/customers", operation_id="listCustomers")(customers.page),
+        get("/v1/products", operation_id="listProductsWhole")(products.whole),
+        get("/v1/purchases/{reference:str}/periods", operation_id="listPeriods")(periods.of_purchase),
         get(credit, operation_id="listCredits")(credits_.history),
         post(f"{credit}/adjust", operation_id="adjustCredits", status_code=200)(credits_.adjust),
         get("/v1/keys", operation_id="listKeys")(keys.all),

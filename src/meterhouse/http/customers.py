@@ -38,10 +38,17 @@ class CustomerAnswer(Struct, kw_only=True, rename="camel", omit_defaults=True):
     metadata: Raw | None = None
 
 
+class ListedCustomer(CustomerAnswer, kw_only=True, rename="camel", omit_defaults=True):
+    """credits: the balance; heldCredits: of it, reserved by open holds."""
+
+    credits: int
+    held_credits: int
+
+
 class CustomersAnswer(Struct, rename="camel"):
     """next_cursor: null at the end."""
 
-    customers: tuple[CustomerAnswer, ...]
+    customers: tuple[ListedCustomer, ...]
     next_cursor: str | None
 
 
@@ -137,8 +144,22 @@ class CustomerRoutes:
         question = CustomerQuestion(search=search, sort=sort, limit=limit, after=place)
         page = await self._customers.page(caller.scope.id, question)
         return CustomersAnswer(
-            tuple([await self._answer(caller, customer) for customer in page.customers]),
+            await self._listed(caller.scope.id, page.customers),
             None if page.next is None else write_cursor(page.next, "customers", search, sort),
+        )
+
+    async def _listed(self, scope_id: int, customers: Sequence[Customer]) -> tuple[ListedCustomer, ...]:
+        """However many customers a page has, the stores are asked as often as for one."""
+        refs = [customer.ref for customer in customers]
+        active = await self._views.active_of_each(scope_id, refs)
+        balances = await self._credits.balances(scope_id, refs)
+        return tuple(
+            ListedCustomer(
+                **msgspec.structs.asdict(customer_answer(customer, active[customer.ref])),
+                credits=balances[customer.ref].credits,
+                held_credits=balances[customer.ref].held,
+            )
+            for customer in customers
         )
 
     async def _answer(self, caller: Caller, customer: Customer) -> CustomerAnswer:

@@ -70,12 +70,10 @@ class Methods:
 
     def of(self, path: str) -> str:
         """Return what an Allow header says; empty for no path of ours."""
-        allowed = {
-            method
-            for pattern, methods in self._routes
-            if pattern.fullmatch(path.rstrip("/") or "/")
-            for method in methods
-        }
+        path = path.rstrip("/") or "/"
+        matching = [(pattern, methods) for pattern, methods in self._routes if pattern.fullmatch(path)]
+        exact = [each for each in matching if each[0].pattern == path]  # wins over one with a parameter
+        allowed = {method for _, methods in exact or matching for method in methods}
         return ", ".join(sorted(allowed))
 
     def error(self, path: str) -> tuple[Refused, dict[str, str]]:

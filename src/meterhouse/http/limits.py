@@ -182,7 +182,7 @@ def plan_item(plan: Plan) -> PlanItem:
 
 
 def _balance(found: LimitFinding, plan: Plan) -> BalanceAnswer:
-    left = found.account.free_credits - (found.hold.credits if found.hold is not None else 0)
+    left = found.account.free_credits - (found.hold.credits if found.is_new_hold and found.hold else 0)
     each = plan.credits_per_unit
     return BalanceAnswer(left, each, plan.currency, left // each if each else 0)
 

@@ -15,7 +15,14 @@ from meterhouse.model import product as rules
 from meterhouse.model.errors import ProductNotFound
 from meterhouse.model.once import Once
 from meterhouse.model.plan import Plan
-from meterhouse.model.product import CloneDetails, NewProduct, Product, ProductDetails, ProductQuestion
+from meterhouse.model.product import (
+    CloneDetails,
+    NewProduct,
+    Product,
+    ProductDetails,
+    ProductPage,
+    ProductQuestion,
+)
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Plans, Products
 
@@ -77,10 +84,17 @@ class ProductRoutes:
             caller.scope.id,
             ProductQuestion(limit=limit, offset=offset, search=search, status=status, is_mcp_pay=is_mcp_pay),
         )
-        refs = [product.ref for product in page.products]
-        plans_of = await self._plans.of_products(caller.scope.id, refs, hidden=False)
-        products = tuple(_answer(product, plans_of[product.ref]) for product in page.products)
-        return ProductsAnswer(products, page.total, limit, offset)
+        return await self._listed(caller, page, limit, offset, hidden=False)
+
+    async def whole(
+        self,
+        caller: NamedDependency[Caller],
+        limit: Annotated[int, QueryParameter(ge=1, le=_MAX_PAGE)] = 50,
+        offset: Annotated[int, QueryParameter(ge=0, le=_MAX_OFFSET)] = 0,
+    ) -> ProductsAnswer:
+        """List products, the newest first, with all their plans: hidden ones too."""
+        page = await self._products.page(caller.scope.id, ProductQuestion(limit=limit, offset=offset))
+        return await self._listed(caller, page, limit, offset, hidden=True)
 
     async def create(
         self,
@@ -133,6 +147,14 @@ class ProductRoutes:
         name = rules.clone_name(data or CloneDetails())
         once = Once.of("cloneProduct", key, reference, name)
         return await self._with_plans(caller, await self._products.clone(caller, reference, name, once))
+
+    async def _listed(
+        self, caller: Caller, page: ProductPage, limit: int, offset: int, *, hidden: bool
+    ) -> ProductsAnswer:
+        refs = [product.ref for product in page.products]
+        plans_of = await self._plans.of_products(caller.scope.id, refs, hidden=hidden)
+        products = tuple(_answer(product, plans_of[product.ref]) for product in page.products)
+        return ProductsAnswer(products, page.total, limit, offset)
 
     async def _with_plans(self, caller: Caller, product: Product) -> ProductAnswer:
         """Also where a repeat answers the product as it was, its plans are those of now."""

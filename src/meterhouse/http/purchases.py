@@ -55,7 +55,9 @@ class SnapshotAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class UsageAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """used: in the current period. carriedOverUnits: what rolled over into it. heldUnits: in open holds.
+    """used: in the current period. limitUnits: what it has room for before overage, left out for any number.
+
+    carriedOverUnits: of them, what rolled over into it. heldUnits: in open holds.
 
     overageUnits: of what was used, beyond the limit. overageCost: minor units of US dollars.
     """
@@ -64,6 +66,7 @@ class UsageAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
     overage_units: Raw
     overage_cost: Raw
     held_units: Raw
+    limit_units: Raw | UnsetType = UNSET
     carried_over_units: Raw | UnsetType = UNSET
     period_start: str | UnsetType = UNSET
     period_end: str | UnsetType = UNSET
@@ -311,7 +314,7 @@ def _snapshot(plan: Plan) -> SnapshotAnswer:
 
 
 def _usage(view: PurchaseView) -> UsageAnswer:
-    account, plan = view.account, view.plan
+    account, plan, terms = view.account, view.plan, view.purchase.terms
     over = overage_units(plan, account.used)
     cost = usage_bill(plan, account.used) / CREDITS_PER_MINOR_UNIT if plan.type is PlanType.HYBRID else 0
     period = account.period
@@ -321,6 +324,7 @@ def _usage(view: PurchaseView) -> UsageAnswer:
         overage_units=exact(over),
         overage_cost=number(Decimal(cost.numerator) / Decimal(cost.denominator), quote=False),
         held_units=exact(account.held),
+        limit_units=UNSET if terms.limit is None else exact(terms.limit + account.carried),
         carried_over_units=exact(account.carried) if plan.rollover_unused_units else UNSET,
         period_start=iso_or_unset(None if period is None else period.start),
         period_end=iso_or_unset(end),

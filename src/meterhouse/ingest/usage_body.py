@@ -3,7 +3,7 @@
 Contract: solvapay.md §3.1 (`/usages`, `/meter-events`) and §7; unknown keys are ignored.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
@@ -14,7 +14,7 @@ from meterhouse.ingest.body import MAX_AHEAD, MAX_KEY, read_timestamp
 from meterhouse.ingest.properties import read_properties
 from meterhouse.model import text, units
 from meterhouse.model.errors import FieldError, ValidationFailed
-from meterhouse.model.event import EPOCH, Outcome, to_microseconds
+from meterhouse.model.event import Outcome, to_microseconds
 from meterhouse.model.ledger import Track
 from meterhouse.model.meter import Aggregation, Meter, MeterStatus
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
@@ -68,22 +68,14 @@ class MeterEventBody(Struct, rename="camel", gc=False):
 class Known(NamedTuple):
     """What the checks compare with. meters: those of the names that were asked for and exist.
 
-    oldest: the earliest time that is taken, None for 1970.
+    now: the server's clock. age_days: how many days back a record may lie, 0 for any number.
     """
 
     scope_id: int
     customers: Container[str]
     meters: Mapping[str, Meter]
-    latest: datetime
-    oldest: datetime | None
-
-
-def known_at(
-    now: datetime, scope_id: int, customers: Container[str], meters: Mapping[str, Meter], age_days: int
-) -> Known:
-    """age_days: how many days back a usage record may lie, 0 for any number."""
-    oldest = now - timedelta(days=age_days) if age_days else None
-    return Known(scope_id, customers, meters, now + MAX_AHEAD, oldest)
+    now: Callable[[], datetime]
+    age_days: int
 
 
 def read_usage(body: UsageBody, header_key: str | None, known: Known) -> Track | list[FieldError]:
@@ -248,11 +240,12 @@ class _Faults:
     def time(self, given: str | None, known: Known) -> int | None:
         if given is None:
             return None
-        at = read_timestamp(given, known.latest)
+        now = known.now()
+        at = read_timestamp(given, now + MAX_AHEAD)
         if isinstance(at, str):
             self.add("timestamp", at)
             return None
-        if known.oldest is not None and at < to_microseconds(max(known.oldest, EPOCH)):
+        if known.age_days and at < to_microseconds(now - timedelta(days=known.age_days)):
             self.add("timestamp", "must not be older than the server takes (METERHOUSE_USAGE_MAX_AGE_DAYS)")
         return at
 

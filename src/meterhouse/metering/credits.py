@@ -1,6 +1,6 @@
 """Credits: balances, what moves them beside usage, and their history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from meterhouse.metering.decide import decide
 from meterhouse.model.credit import Balance, CreditKind, CreditMove, CreditQuestion
@@ -10,7 +10,7 @@ from meterhouse.ports import Directory, Ledger
 
 
 class Credits:
-    """Every method raises CustomerNotFound."""
+    """Every method but `balances` raises CustomerNotFound."""
 
     def __init__(self, ledger: Ledger, directory: Directory) -> None:
         self._ledger = ledger
@@ -19,6 +19,9 @@ class Credits:
     async def balance(self, scope_id: int, customer_ref: str) -> Balance:
         await self._check(scope_id, customer_ref)
         return await self._ledger.balance(scope_id, customer_ref)
+
+    async def balances(self, scope_id: int, customer_refs: Collection[str]) -> Mapping[str, Balance]:
+        return await self._ledger.balances(scope_id, customer_refs)
 
     async def move(
         self,

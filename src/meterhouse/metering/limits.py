@@ -36,7 +36,7 @@ class LimitQuestion(Struct, frozen=True, kw_only=True):
 
 
 class LimitFinding(Struct, frozen=True, kw_only=True):
-    """account: what was decided by. hold: what was reserved.
+    """account: what was decided by. hold: what was reserved; a new one is not in the account yet.
 
     default: the plan that the customer has to activate first; offered: what it may choose from then.
     session: kind and id of the hosted page that was opened.
@@ -46,6 +46,7 @@ class LimitFinding(Struct, frozen=True, kw_only=True):
     account: Account
     access: Access
     hold: Hold | None = None
+    is_new_hold: bool = False
     default: Plan | None = None
     offered: Sequence[Plan] = ()
     session: tuple[HostedKind, str] | None = None
@@ -101,7 +102,13 @@ class Limits:
             return await self._denied(scope_id, asked, product, outcome.account)
         left = outcome.hold.remaining
         found = Access(within=True, remaining=left) if left is not None else access(outcome.account)
-        return LimitFinding(product=product, account=outcome.account, access=found, hold=outcome.hold)
+        return LimitFinding(
+            product=product,
+            account=outcome.account,
+            access=found,
+            hold=outcome.hold,
+            is_new_hold=outcome.is_new,
+        )
 
     async def _denied(
         self, scope_id: int, asked: LimitQuestion, product: Product, account: Account

@@ -1,10 +1,11 @@
 """Purchases as they are shown, and how a customer comes to one (contract §3.2 activate, §3.6)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
 
+from meterhouse.metering.history import PeriodUse, history
 from meterhouse.model.hosted import HostedKind, NewHosted
 from meterhouse.model.ledger import Account
 from meterhouse.model.plan import Plan, PlanType
@@ -51,15 +52,11 @@ class PurchaseViews:
         self._catalog = catalog
 
     async def of(self, scope_id: int, purchases: Sequence[Purchase]) -> list[PurchaseView]:
-        emails: dict[str, str] = {}
-        names: dict[str, str] = {}
-        for purchase in purchases:
-            if purchase.customer_ref not in emails:
-                customer = await self._catalog.customers.get(scope_id, purchase.customer_ref)
-                emails[purchase.customer_ref] = customer.email if customer is not None else ""
-            if purchase.product_ref not in names:
-                product = await self._catalog.products.get(scope_id, purchase.product_ref)
-                names[purchase.product_ref] = product.name if product is not None else ""
+        """Return one view for each purchase; however many there are, the stores are asked as often."""
+        if not purchases:
+            return []
+        customers = await self._catalog.customers.of_refs(scope_id, {each.customer_ref for each in purchases})
+        products = await self._catalog.products.of_refs(scope_id, {each.product_ref for each in purchases})
         accounts = await self._ledger.of_purchases(scope_id, purchases)
         return [
             PurchaseView(
@@ -67,19 +64,31 @@ class PurchaseViews:
                 plan=purchase.plan,
                 account=account,
                 status=purchase.status_at(account.at),
-                customer_email=emails[purchase.customer_ref],
-                product_name=names[purchase.product_ref],
+                customer_email=customer.email if (customer := customers.get(purchase.customer_ref)) else "",
+                product_name=product.name if (product := products.get(purchase.product_ref)) else "",
             )
             for purchase, account in zip(purchases, accounts, strict=True)
         ]
 
     async def active_of(self, scope_id: int, customer_ref: str) -> list[PurchaseView]:
         """Return the customer's purchases that give access now, the newest first."""
-        question = PurchaseQuestion(customer_ref=customer_ref)
-        found = await self._catalog.purchases.matching(scope_id, question)
-        return [
-            view for view in await self.of(scope_id, found) if view.purchase.gives_access(view.account.at)
-        ]
+        return (await self.active_of_each(scope_id, (customer_ref,)))[customer_ref]
+
+    async def active_of_each(
+        self, scope_id: int, customer_refs: Collection[str]
+    ) -> Mapping[str, list[PurchaseView]]:
+        """Return each customer's purchases that give access now, as `active_of` does."""
+        current = await self._catalog.purchases.current(scope_id, customer_refs)
+        found: dict[str, list[PurchaseView]] = {ref: [] for ref in customer_refs}
+        for view in await self.of(scope_id, current):
+            if view.purchase.gives_access(view.account.at):
+                found[view.purchase.customer_ref].append(view)
+        return found
+
+    async def periods_of(self, scope_id: int, purchase: Purchase, most: int) -> list[PeriodUse]:
+        """Return the last `most` periods of a purchase, the newest first."""
+        (account,) = await self._ledger.of_purchases(scope_id, (purchase,))
+        return history(purchase, await self._ledger.used(scope_id, purchase.ref), account.at, most)
 
 
 class Activations:

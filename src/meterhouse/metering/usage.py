@@ -10,7 +10,6 @@ from meterhouse.ingest.usage_body import (
     Known,
     MeterEventBody,
     UsageBody,
-    known_at,
     read_meter_event,
     read_usage,
 )
@@ -22,7 +21,7 @@ from meterhouse.ingest.usage_decode import (
 )
 from meterhouse.metering.decide import decide
 from meterhouse.model.errors import CustomerNotFound, FieldError, MeterArchived, Refused, ValidationFailed
-from meterhouse.model.ledger import Recording, Track, Tracked
+from meterhouse.model.ledger import Recording, Skipped, Track, Tracked
 from meterhouse.ports import Directory, Ledger, Meters
 
 
@@ -116,8 +115,8 @@ class UsageRecorder:
                 raise CustomerNotFound("One or more customers not found")
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
-        await self._record(actions, len(body))
-        return len(actions)
+        recorded = await self._record(actions, len(body))
+        return sum(each.debit is not Skipped.DUPLICATE for each in recorded)
 
     async def _record(self, actions: tuple[Track, ...], size: int) -> list[Tracked]:
         outcomes = await self._ledger.record(Recording(actions, decide, size))
@@ -131,7 +130,7 @@ class UsageRecorder:
             names.add(DEFAULT_METER)
         meters = {name: meter for name in names if (meter := await self._meters.named(scope_id, name))}
         found = await self._directory.known_customers(scope_id, customers)
-        return known_at(self._now(), scope_id, found, meters, age_days)
+        return Known(scope_id, found, meters, self._now, age_days)
 
 
 def _all(read: Sequence[Track | list[FieldError]]) -> tuple[Track, ...]:

@@ -151,10 +151,11 @@ class Tracked(Struct, frozen=True):
 
 
 class Reserved(Struct, frozen=True):
-    """account: as it was before. hold: None where the units were not free."""
+    """account: as it was before. hold: None where the units were not free. is_new: False for a repeat."""
 
     account: Account
     hold: Hold | None
+    is_new: bool = True
 
 
 class Ending(Struct, frozen=True):

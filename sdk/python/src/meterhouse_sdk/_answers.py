@@ -11,7 +11,9 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from meterhouse_sdk._errors import FieldError, UnexpectedAnswer
+from meterhouse_sdk._error import FieldError
+from meterhouse_sdk._errors import UnexpectedAnswer
+from meterhouse_sdk._plans_answers import Purchase
 from meterhouse_sdk._protocol import Reply
 
 T = TypeVar("T")
@@ -147,21 +149,6 @@ class MeterUsage(Struct, frozen=True, kw_only=True):
     timezone: str
     data: tuple[MeterPoint, ...]
     total: Decimal | None
-
-
-class Purchase(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a customer has bought. `amount` is in minor units (cents) of US dollars."""
-
-    reference: str
-    status: str
-    start_date: str
-    product_name: str | None = None
-    product_ref: str | None = None
-    plan_ref: str | None = None
-    end_date: str | None = None
-    amount: int = 0
-    original_amount: int | None = None
-    currency: str | None = None
 
 
 class Customer(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -1,29 +1,30 @@
 """The two ways to drive the protocol, blocking and async. Nothing is decided here.
 
-Every method is an operation of `_publish`, `_customers`, `_products`, `_meters` or `_questions`, where its
-parameters and promises stand.
+Their methods are listed in `_operations`.
 """
 
 import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import httpx
 
-from meterhouse_sdk import _customers, _meters, _products, _publish, _questions
-from meterhouse_sdk._methods import async_iterating, awaiting, blocking, iterating
+from meterhouse_sdk._operations import AwaitingOperations, BlockingOperations
+from meterhouse_sdk._payable import Payable
 from meterhouse_sdk._protocol import Lost, Operation, Reply, Request, RetryPolicy, Wait, carried_out
 from meterhouse_sdk._settings import Settings
+from meterhouse_sdk._turnstile import AwaitingTurnstile, BlockingTurnstile
 from meterhouse_sdk._version import __version__
 
 T = TypeVar("T")
 _CONNECT_SECONDS: Final = 5.0
 
 
-class Meterhouse:
+class Meterhouse(BlockingOperations, Payable):
     """A client of one Meterhouse server. For threads; one for the whole program is enough.
 
     Arguments that are None come from the environment, see `Settings`. Connections are opened when
@@ -52,48 +53,23 @@ class Meterhouse:
         self._sleep = sleep
         # Now, since it imports modules: a fork while another thread imports them would break the child.
         self._http, self._pid = self._connect(), os.getpid()
-
-    create_event = blocking(_publish.create_event)
-    create_events = blocking(_publish.create_events)
-    create_customer = blocking(_customers.create_customer)
-    get_customer = blocking(_customers.get_customer)
-    find_customer = blocking(_customers.find_customer)
-    update_customer = blocking(_customers.update_customer)
-    delete_customer = blocking(_customers.delete_customer)
-    ensure_customer = blocking(_customers.ensure_customer)
-    create_product = blocking(_products.create_product)
-    list_products = blocking(_products.list_products)
-    get_product = blocking(_products.get_product)
-    update_product = blocking(_products.update_product)
-    delete_product = blocking(_products.delete_product)
-    clone_product = blocking(_products.clone_product)
-    create_meter = blocking(_meters.create_meter)
-    list_meters = blocking(_meters.list_meters)
-    get_meter = blocking(_meters.get_meter)
-    update_meter = blocking(_meters.update_meter)
-    archive_meter = blocking(_meters.archive_meter)
-    meter_usage = blocking(_meters.meter_usage)
-    merchant = blocking(_products.merchant)
-    platform_config = blocking(_products.platform_config)
-    usage = blocking(_questions.usage)
-    events = iterating(_questions.events)
-    event = blocking(_questions.event)
+        self._turnstile: BlockingTurnstile = BlockingTurnstile(self)
 
     def carry_out(self, operation: Operation[T]) -> T:
         """Drive an operation to its end. The methods above do; you need it for operations of your own."""
-        flow = carried_out(operation, self._policy)
-        outcome: Reply | Lost | None = None
-        while True:
-            try:
-                step = flow.send(outcome)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            if isinstance(step, Wait):
-                self._sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = self._exchange(step)
+        with closing(carried_out(operation, self._policy)) as flow:
+            outcome: Reply | Lost | None = None
+            while True:
+                try:
+                    step = flow.send(outcome)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+                if isinstance(step, Wait):
+                    self._sleep(step.seconds)
+                    outcome = None
+                else:
+                    outcome = self._exchange(step)
 
     def _exchange(self, request: Request) -> Reply | Lost:
         http = self._connected()
@@ -122,7 +98,8 @@ class Meterhouse:
         return httpx.Client(timeout=_timeout(self.settings), transport=self._transport)
 
     def close(self) -> None:
-        """Close the connections. The client cannot be used after that."""
+        """Settle the leases and close the connections. The client cannot be used after that."""
+        self._turnstile.close()
         if self._pid == os.getpid():
             self._http.close()
 
@@ -135,7 +112,7 @@ class Meterhouse:
         self.close()
 
 
-class AsyncMeterhouse:
+class AsyncMeterhouse(AwaitingOperations, Payable):
     """`Meterhouse` for asyncio: the same methods, awaited; `events` is an async iterator."""
 
     def __init__(
@@ -159,48 +136,23 @@ class AsyncMeterhouse:
         self._transport = transport
         self._sleep = sleep
         self._http, self._pid = self._connect(), os.getpid()
-
-    create_event = awaiting(_publish.create_event)
-    create_events = awaiting(_publish.create_events)
-    create_customer = awaiting(_customers.create_customer)
-    get_customer = awaiting(_customers.get_customer)
-    find_customer = awaiting(_customers.find_customer)
-    update_customer = awaiting(_customers.update_customer)
-    delete_customer = awaiting(_customers.delete_customer)
-    ensure_customer = awaiting(_customers.ensure_customer)
-    create_product = awaiting(_products.create_product)
-    list_products = awaiting(_products.list_products)
-    get_product = awaiting(_products.get_product)
-    update_product = awaiting(_products.update_product)
-    delete_product = awaiting(_products.delete_product)
-    clone_product = awaiting(_products.clone_product)
-    create_meter = awaiting(_meters.create_meter)
-    list_meters = awaiting(_meters.list_meters)
-    get_meter = awaiting(_meters.get_meter)
-    update_meter = awaiting(_meters.update_meter)
-    archive_meter = awaiting(_meters.archive_meter)
-    meter_usage = awaiting(_meters.meter_usage)
-    merchant = awaiting(_products.merchant)
-    platform_config = awaiting(_products.platform_config)
-    usage = awaiting(_questions.usage)
-    events = async_iterating(_questions.events)
-    event = awaiting(_questions.event)
+        self._turnstile: AwaitingTurnstile = AwaitingTurnstile(self)
 
     async def carry_out(self, operation: Operation[T]) -> T:
         """Drive an operation to its end. The methods above do; you need it for operations of your own."""
-        flow = carried_out(operation, self._policy)
-        outcome: Reply | Lost | None = None
-        while True:
-            try:
-                step = flow.send(outcome)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            if isinstance(step, Wait):
-                await self._sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = await self._exchange(step)
+        with closing(carried_out(operation, self._policy)) as flow:
+            outcome: Reply | Lost | None = None
+            while True:
+                try:
+                    step = flow.send(outcome)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+                if isinstance(step, Wait):
+                    await self._sleep(step.seconds)
+                    outcome = None
+                else:
+                    outcome = await self._exchange(step)
 
     async def _exchange(self, request: Request) -> Reply | Lost:
         http = self._connected()
@@ -219,7 +171,8 @@ class AsyncMeterhouse:
         return httpx.AsyncClient(timeout=_timeout(self.settings), transport=self._transport)
 
     async def aclose(self) -> None:
-        """Close the connections. The client cannot be used after that."""
+        """Settle the leases and close the connections. The client cannot be used after that."""
+        await self._turnstile.aclose()
         if self._pid == os.getpid():
             await self._http.aclose()
 

@@ -4,16 +4,25 @@ MeterhouseError
 ├── Refused                     the request is wrong; sending it again unchanged cannot help
 │   ├── ValidationFailed        400 validation_failed, or found before anything was sent; a ValueError
 │   ├── QueryTooLarge           400 query_too_large
+│   ├── MeterArchived           400 meter_archived
+│   ├── PurchaseNotCancellable  400 purchase_not_cancellable
+│   ├── PurchaseNotReactivable  400 purchase_not_reactivable
 │   ├── AuthenticationError     401, or no API key was given
 │   ├── PermissionDenied        403 forbidden
 │   │   └── KeyEnvironmentMismatch  403 key_env_mismatch
 │   ├── NotFound                404 not_found
 │   │   ├── CustomerNotFound    404 customer_not_found
 │   │   ├── ProductNotFound     404 product_not_found
+│   │   ├── PlanNotFound        404 plan_not_found
+│   │   ├── PurchaseNotFound    404 purchase_not_found
+│   │   ├── HoldNotFound        404 hold_not_found
 │   │   ├── MeterNotFound       404 meter_not_found
 │   │   └── EventNotFound       404 event_not_found
 │   ├── Conflict                409 conflict
 │   │   ├── IdempotencyConflict 409 idempotency_conflict
+│   │   ├── HoldReleased        409 hold_released
+│   │   ├── HoldSettled         409 hold_settled
+│   │   ├── CreditsNotFree      409 credits_not_free
 │   │   ├── EmailTaken          409 email_exists
 │   │   ├── ExternalRefTaken    409 external_ref_exists
 │   │   ├── ReferenceTaken      409 reference_exists
@@ -26,73 +35,19 @@ MeterhouseError
 │   ├── RateLimited             429
 │   ├── ServerError             5xx
 │   └── ConnectionFailed        no answer came
+├── PaymentRequired             402 payment_required: the customer has to pay, top up or activate first
 ├── UnexpectedAnswer            an answer came, but not one of Meterhouse's
 ├── BufferFull                  the buffer's bound is reached; this event was not taken
 ├── BufferClosed                the buffer was closed; this event was not taken
 └── NotDelivered                `flush` or `close` could not deliver everything
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from meterhouse_sdk._error import MeterhouseError
 
 if TYPE_CHECKING:
-    from meterhouse_sdk._new_event import NewEvent
-
-
-class FieldError(Struct, frozen=True):
-    """One thing wrong with one field. `path` is dotted (`events.3.units`), or "" for the whole body."""
-
-    path: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
-
-
-class MeterhouseError(Exception):
-    """Base of every error this package raises, except TypeError for arguments of a wrong type.
-
-    status: the HTTP status; None where no answer of the server is behind the error.
-    code: the server's word for it, e.g. "customer_not_found".
-    request_id: finds the request in the server's log; None where the server gave none.
-    retry_after_seconds: how long the server asked to be left alone; None where it did not say.
-    attempts: how often the request was sent.
-    events: the events the failed call was to publish, each with its idempotency key. Whether the
-        server stored them may be unknown; `create_events(error.events)` is safe, none counts twice.
-    """
-
-    code = "error"
-    status: int | None = None
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        errors: Sequence[FieldError] = (),
-        request_id: str | None = None,
-        retry_after_seconds: float | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status if status is not None else type(self).status
-        self.code = code or type(self).code
-        self.errors = tuple(errors)
-        self.request_id = request_id
-        self.retry_after_seconds = retry_after_seconds
-        self.attempts = 0
-        self.events: tuple[NewEvent, ...] = ()
-
-    def __str__(self) -> str:
-        faults = "; ".join(str(error) for error in self.errors)
-        sentence = f"{self.message}: {faults}" if faults else self.message
-        marks = [
-            str(mark) for mark in (self.status, self.code, self.request_id) if mark not in (None, "error")
-        ]
-        return f"{sentence} ({', '.join(marks)})" if marks else sentence
+    from meterhouse_sdk._gate import Gate
 
 
 class Refused(MeterhouseError):
@@ -111,6 +66,24 @@ class QueryTooLarge(Refused):
     """The question covers too many events; ask for a shorter time range or fewer groups."""
 
     code = "query_too_large"
+
+
+class MeterArchived(Refused):
+    """The meter takes no more events, or there is none of this name."""
+
+    code = "meter_archived"
+
+
+class PurchaseNotCancellable(Refused):
+    """The purchase is not active, or is cancelled already."""
+
+    code = "purchase_not_cancellable"
+
+
+class PurchaseNotReactivable(Refused):
+    """The purchase is not cancelled, or it has ended: then the customer has to buy again."""
+
+    code = "purchase_not_reactivable"
 
 
 class AuthenticationError(Refused):
@@ -149,6 +122,24 @@ class ProductNotFound(NotFound):
     code = "product_not_found"
 
 
+class PlanNotFound(NotFound):
+    """There is no such plan of this product."""
+
+    code = "plan_not_found"
+
+
+class PurchaseNotFound(NotFound):
+    """There is no such purchase in this provider and environment."""
+
+    code = "purchase_not_found"
+
+
+class HoldNotFound(NotFound):
+    """There is no such hold in this provider and environment."""
+
+    code = "hold_not_found"
+
+
 class MeterNotFound(NotFound):
     """There is no such meter in this provider and environment."""
 
@@ -171,6 +162,24 @@ class IdempotencyConflict(Conflict):
     """The idempotency key was used before with another meaning; nothing was stored."""
 
     code = "idempotency_conflict"
+
+
+class HoldReleased(Conflict):
+    """The hold was released and nothing was booked; record what was used with `track_usage`."""
+
+    code = "hold_released"
+
+
+class HoldSettled(Conflict):
+    """The hold was settled; what was booked stays."""
+
+    code = "hold_settled"
+
+
+class CreditsNotFree(Conflict):
+    """The balance has fewer credits that are not held."""
+
+    code = "credits_not_free"
 
 
 class EmailTaken(Conflict):
@@ -222,9 +231,8 @@ class UnsupportedMediaType(Refused):
 
 
 class Unavailable(MeterhouseError):
-    """The server cannot do it now; the same request may succeed later.
-
-    Raised after the last attempt. Without an idempotency key it is unknown whether a write was done.
+    """The server cannot do it now; the same request may succeed later. Raised after the last attempt:
+    without an idempotency key it is unknown whether a write was done.
     """
 
     code = "unavailable"
@@ -246,6 +254,22 @@ class ConnectionFailed(Unavailable):
     """No answer: refused, reset, timed out. The transport's error is the `__cause__`."""
 
     code = "connection_failed"
+
+
+class PaymentRequired(MeterhouseError):
+    """The customer has to pay, top up or activate a plan first, at `checkout_url`; `message` tells them."""
+
+    code = "payment_required"
+
+    def __init__(self, gate: "Gate") -> None:
+        super().__init__(gate.message, status=402, code=gate.kind)
+        self.kind = gate.kind
+        self.checkout_url = gate.checkout_url or None
+        self._gate = gate
+
+    def to_body(self) -> dict[str, Any]:  # Any: JSON
+        """Return what an HTTP answer 402 says, as the hosted service's clients expect it."""
+        return self._gate.to_body()
 
 
 class UnexpectedAnswer(MeterhouseError):

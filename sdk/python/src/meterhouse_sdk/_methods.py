@@ -32,7 +32,7 @@ def blocking(operation: Callable[P, Operation[T]]) -> Callable[Concatenate[Block
     def method(self: Blocking, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.carry_out(operation(*args, **kwargs))
 
-    return _described(method, operation, _result(operation))
+    return described(method, operation, _result(operation))
 
 
 def awaiting(
@@ -43,7 +43,7 @@ def awaiting(
     async def method(self: Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.carry_out(operation(*args, **kwargs))
 
-    return _described(method, operation, _result(operation))
+    return described(method, operation, _result(operation))
 
 
 def iterating(pages: Callable[P, Pages]) -> Callable[Concatenate[Blocking, P], Iterator[Event]]:
@@ -57,7 +57,7 @@ def iterating(pages: Callable[P, Pages]) -> Callable[Concatenate[Blocking, P], I
             page = self.carry_out(page_at(page.next_cursor))
             yield from page.events
 
-    return _described(method, pages, Iterator[Event])
+    return described(method, pages, Iterator[Event])
 
 
 def async_iterating(
@@ -75,10 +75,10 @@ def async_iterating(
             for event in page.events:
                 yield event
 
-    return _described(method, pages, AsyncIterator[Event])
+    return described(method, pages, AsyncIterator[Event])
 
 
-def _described(method: R, operation: Callable[..., object], result: object) -> R:
+def described(method: R, operation: Callable[..., object], result: object) -> R:
     """Give a method the operation's name, documentation and signature, for `help()` and editors."""
     functools.update_wrapper(method, operation)  # type: ignore[arg-type]  # R is one of the functions above
     signature = inspect.signature(operation)

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from meterhouse_sdk._errors import FieldError, ValidationFailed
+from meterhouse_sdk._error import FieldError
+from meterhouse_sdk._errors import ValidationFailed
 from meterhouse_sdk._units import exact_units
 
 MAX_TYPE: Final = 128  # characters
@@ -63,14 +64,14 @@ class NewEvent(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
             FieldError(path, fault)
             for path, fault in (
                 ("type", _type_fault(self.type)),
-                ("customer_ref", _length_fault(self.customer_ref, MAX_REF)),
-                ("product_ref", self.product_ref is not None and _length_fault(self.product_ref, MAX_REF)),
+                ("customer_ref", length_fault(self.customer_ref, MAX_REF)),
+                ("product_ref", self.product_ref is not None and length_fault(self.product_ref, MAX_REF)),
                 (
                     "idempotency_key",
-                    self.idempotency_key is not None and _length_fault(self.idempotency_key, MAX_KEY),
+                    self.idempotency_key is not None and length_fault(self.idempotency_key, MAX_KEY),
                 ),
-                ("timestamp", self.timestamp is not None and _time_fault(self.timestamp)),
-                ("properties", self.properties is not None and _properties_fault(self.properties)),
+                ("timestamp", self.timestamp is not None and time_fault(self.timestamp)),
+                ("properties", self.properties is not None and properties_fault(self.properties)),
             )
             if fault
         ]
@@ -112,7 +113,7 @@ def _type_fault(text: object) -> str | None:
     )
 
 
-def _length_fault(text: object, most_characters: int) -> str | None:
+def length_fault(text: object, most_characters: int) -> str | None:
     if not isinstance(text, str):
         return "must be a str"
     if not 0 < len(text) <= most_characters:
@@ -127,7 +128,7 @@ def _text_fault(text: str) -> str | None:
     )
 
 
-def _time_fault(time: object) -> str | None:
+def time_fault(time: object) -> str | None:
     if not isinstance(time, datetime):
         return "must be a datetime"
     if time.utcoffset() is None:
@@ -135,7 +136,7 @@ def _time_fault(time: object) -> str | None:
     return "must not be before 1970-01-01T00:00:00Z" if time < _EPOCH else None
 
 
-def _properties_fault(properties: object) -> str | None:
+def properties_fault(properties: object) -> str | None:
     if not isinstance(properties, Mapping):
         return "must be a mapping of names to JSON values"
     if len(properties) > MAX_NAMES:

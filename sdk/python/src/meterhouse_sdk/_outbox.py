@@ -8,7 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from meterhouse_sdk._errors import BufferClosed, FieldError
+from meterhouse_sdk._error import FieldError
+from meterhouse_sdk._errors import BufferClosed
 from meterhouse_sdk._new_event import NewEvent
 from meterhouse_sdk._queue import Queue
 

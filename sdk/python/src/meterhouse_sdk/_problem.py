@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from meterhouse_sdk import _errors
-from meterhouse_sdk._errors import FieldError, MeterhouseError
+from meterhouse_sdk._error import FieldError, MeterhouseError
 
 _EXCERPT_CHARACTERS: Final = 200
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
@@ -18,16 +18,25 @@ _BY_CODE: Final[Mapping[str, type[MeterhouseError]]] = {
     for error in (
         _errors.ValidationFailed,
         _errors.QueryTooLarge,
+        _errors.MeterArchived,
+        _errors.PurchaseNotCancellable,
+        _errors.PurchaseNotReactivable,
         _errors.AuthenticationError,
         _errors.PermissionDenied,
         _errors.KeyEnvironmentMismatch,
         _errors.NotFound,
         _errors.CustomerNotFound,
         _errors.ProductNotFound,
+        _errors.PlanNotFound,
+        _errors.PurchaseNotFound,
+        _errors.HoldNotFound,
         _errors.EventNotFound,
         _errors.MeterNotFound,
         _errors.Conflict,
         _errors.IdempotencyConflict,
+        _errors.HoldReleased,
+        _errors.HoldSettled,
+        _errors.CreditsNotFree,
         _errors.EmailTaken,
         _errors.ExternalRefTaken,
         _errors.ReferenceTaken,

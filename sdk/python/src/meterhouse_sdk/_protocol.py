@@ -15,7 +15,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
 
-from meterhouse_sdk._errors import ConnectionFailed, MeterhouseError, Unavailable
+from meterhouse_sdk._error import MeterhouseError
+from meterhouse_sdk._errors import ConnectionFailed, Unavailable
 from meterhouse_sdk._problem import error_of
 
 T = TypeVar("T")
@@ -111,6 +112,8 @@ def carried_out(operation: Operation[T], policy: RetryPolicy) -> Flow[T]:
     except StopIteration as stop:
         result: T = stop.value
         return result
+    finally:
+        operation.close()
 
 
 def _attempts(request: Request, policy: RetryPolicy) -> Flow[Reply]:

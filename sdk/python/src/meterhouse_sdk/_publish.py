@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from meterhouse_sdk._answers import BulkResult, CreatedEvent, EventResult, read
-from meterhouse_sdk._errors import FieldError, MeterhouseError, UnexpectedAnswer, ValidationFailed
+from meterhouse_sdk._error import FieldError, MeterhouseError
+from meterhouse_sdk._errors import UnexpectedAnswer, ValidationFailed
 from meterhouse_sdk._new_event import EventFields, NewEvent, to_line
 from meterhouse_sdk._protocol import NDJSON, Operation, Request
 

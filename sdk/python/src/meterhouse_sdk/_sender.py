@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from meterhouse_sdk._answers import EventResult
 from meterhouse_sdk._client import Meterhouse
-from meterhouse_sdk._errors import FieldError, MeterhouseError, PayloadTooLarge
+from meterhouse_sdk._error import FieldError, MeterhouseError
+from meterhouse_sdk._errors import PayloadTooLarge
 from meterhouse_sdk._new_event import from_line
 from meterhouse_sdk._outbox import Outbox, RejectedEvent
 from meterhouse_sdk._protocol import RetryPolicy

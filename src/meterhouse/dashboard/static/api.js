@@ -1,5 +1,7 @@
 /** Talking to /v1: the session's CSRF token, errors as sentences, and the server's clock. */
 
+import { exactly } from "./json.js";
+
 const BASE = new URL("v1/", document.baseURI);
 const TIMEOUT = 15_000;
 
@@ -31,6 +33,9 @@ export function get(path, params, signal) {
 export function getText(path, params, signal) {
   return send(`${path}?${query(params)}`, { signal, text: true });
 }
+
+/** As `get`, with each number as the text of its digits. */
+export const getExact = async (path, params, signal) => exactly(await getText(path, params, signal));
 
 /** POST `body` to `path`. */
 export const post = (path, body = {}) => send(path, { method: "POST", body });

@@ -68,7 +68,7 @@ export class Chart extends Component {
   }
 
   render({ series, granularity, label }, { at }) {
-    const empty = series.every((each) => each.total === "0") || series.length === 0;
+    const empty = series.every((each) => each.points.every(({ value }) => isNothing(value)));
     return html`
       <div class="chart-frame">
         <div class="chart" ref=${this.#box} role="img" aria-label=${label} tabindex="0" onKeyDown=${this.#onKey} onBlur=${() => this.#point(null)}></div>
@@ -81,7 +81,7 @@ export class Chart extends Component {
 
 function Tip({ series, at, granularity, left }) {
   const last = lengthOf(series) - 1;
-  const shown = series.filter((each) => each.points[at].value !== "0");
+  const shown = series.filter((each) => !isNothing(each.points[at].value));
   return html`
     <div class="tip" data-side=${at > last / 2 ? "left" : "right"} style=${{ left: `${left}px` }}>
       <p class="tip-when">${bucketName(series[0].points[at].start, granularity)}${at === last && ", so far"}</p>
@@ -95,6 +95,9 @@ function Tip({ series, at, granularity, left }) {
     </div>
   `;
 }
+
+/** null: an empty bucket of what is no sum. */
+const isNothing = (value) => value === "0" || value === null;
 
 const lengthOf = (series) => series[0]?.points.length ?? 0;
 

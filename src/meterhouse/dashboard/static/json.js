@@ -2,6 +2,11 @@
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
+const NUMBER_OR_TEXT = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+
+/** What a JSON text says, with each number as the text of its digits. */
+export const exactly = (text) => JSON.parse(text.replace(NUMBER_OR_TEXT, (each) => (each.startsWith('"') ? each : `"${each}"`)));
+
 /** The text of one field of a JSON object, indented; null where there is none. */
 export function field(text, name) {
   const tokens = text.match(TOKEN) ?? [];

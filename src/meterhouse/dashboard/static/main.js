@@ -3,24 +3,35 @@
 import * as api from "./api.js";
 import { html, render } from "./html.js";
 import { Names } from "./names.js";
+import { askPage } from "./pages.js";
 import { Poll } from "./poll.js";
 import { Questions } from "./questions.js";
+import { hashOf, placeOf, samePage } from "./routes.js";
 import { Dashboard } from "./view-dashboard.js";
 import { SignIn } from "./view-sign-in.js";
 
 const TOKEN = /^#sign-in=([\w-]+)$/;
 const LAST = "meterhouse:choice";
+const EVERY = 750; // with the time to answer, an event shows within a second
+const EVERY_PAGE = 3_000; // the other pages ask everything each time
+const EVERY_REFUSED = 30_000; // what is not there seldom comes to be
 const CHOICES = { environment: ["sandbox", "live"], range: ["24h", "1h", "7d", "30d"] }; // the first unless said
 
 let names = new Names();
 let questions = new Questions();
-const poll = new Poll(round, failed);
+const poll = new Poll(round, failed, () => (isOverview() ? EVERY : state.page?.refused ? EVERY_REFUSED : EVERY_PAGE));
 
 /**
  * phase: starting, signed-out or signed-in. notice: a sentence on the sign-in screen.
- * picture: what was answered for the choice, null before it was. trouble: why it is old, and the next try.
+ * place: the page that is shown. picture: what the overview was answered for the choice, page: what another page
+ * was; null before they were. trouble: why it is old, and the next try.
  */
-let state = { phase: "starting", session: null, notice: null, choice: firstChoice(), picture: null, trouble: null, held: null, open: null };
+let state = {
+  phase: "starting", session: null, notice: null, choice: firstChoice(), place: placeOf(location.hash),
+  picture: null, page: null, trouble: null, held: null, open: null,
+};
+
+const isOverview = () => state.place.page === "overview";
 
 function update(patch) {
   state = { ...state, ...patch };
@@ -35,8 +46,17 @@ const does = {
     const moved = choice.environment !== state.choice.environment;
     if (moved) choice.type = null;
     const kept = moved || choice.range !== state.choice.range ? null : state.picture;
+    const place = moved ? placeOf(hashOf(state.place.page)) : state.place; // a ref is of one environment
+    if (moved) history.replaceState(null, "", hashOf(place.page));
     remember(choice);
-    update({ choice, picture: kept, held: null, open: moved ? null : state.open });
+    update({ choice, place, picture: kept, page: null, held: null, open: moved ? null : state.open });
+    poll.again();
+  },
+  /** Ask something else of the page that is shown, without a step in the browser's history. */
+  ask(asked) {
+    const { page, ref } = state.place;
+    history.replaceState(null, "", hashOf(page, ref, asked));
+    update({ place: placeOf(location.hash) });
     poll.again();
   },
   hold: (events) => update({ held: events }),
@@ -59,7 +79,12 @@ const does = {
 };
 
 async function round(signal) {
-  const { choice } = state;
+  const { choice, place } = state;
+  if (!isOverview()) {
+    const page = await askPage(place, choice, signal);
+    if (!signal.aborted) update({ page, trouble: null });
+    return;
+  }
   const picture = await questions.round(choice, signal);
   if (signal.aborted) return;
   update({ picture, trouble: null });
@@ -78,13 +103,14 @@ function signedIn(session) {
   names = new Names();
   questions = new Questions();
   const choice = { ...state.choice, measure: "events", type: null };
-  update({ phase: "signed-in", session, choice, notice: null, picture: null, trouble: null, held: null, open: null });
+  update({ phase: "signed-in", session, choice, notice: null, picture: null, page: null, trouble: null, held: null, open: null });
+  remember(choice);
   poll.start();
 }
 
 function signedOut(notice) {
   poll.stop();
-  update({ phase: "signed-out", session: null, picture: null, held: null, open: null, notice });
+  update({ phase: "signed-out", session: null, picture: null, page: null, held: null, open: null, notice });
 }
 
 /** What the address says, else what was chosen last. */
@@ -101,7 +127,7 @@ function firstChoice() {
 }
 
 function remember({ environment, range }) {
-  history.replaceState(null, "", `?${new URLSearchParams({ environment, range })}`);
+  history.replaceState(null, "", `?${new URLSearchParams({ environment, range })}${location.hash}`);
   try {
     localStorage.setItem(LAST, JSON.stringify({ environment, range }));
   } catch {
@@ -136,6 +162,19 @@ async function stillSignedIn(error) {
   }
 }
 
-addEventListener("hashchange", () => TOKEN.test(location.hash) && begin());
+/** The address was changed: by a link, or by who went back. */
+function moved() {
+  if (TOKEN.test(location.hash)) return begin();
+  const place = placeOf(location.hash);
+  const stays = samePage(place, state.place);
+  update({ place, page: stays ? state.page : null, trouble: null, open: null });
+  if (state.phase !== "signed-in") return;
+  poll.again();
+  if (stays) return;
+  document.querySelector("main")?.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+addEventListener("hashchange", moved);
 update({});
 begin();

@@ -1,6 +1,5 @@
 /** Asking again and again: never twice at once, never while nobody looks, more slowly when it fails. */
 
-const EVERY = 750; // with the time to answer, an event shows within a second
 const SHARE = 2; // at most half of the time is spent asking
 const SECOND = 1_000;
 const LONGEST = 30 * SECOND;
@@ -12,11 +11,16 @@ export class Poll {
   #wake = () => {};
   #life = null;
   #due = false;
+  #every;
 
-  /** round: asks everything once, given a signal. failed: is told the error and when the next try is. */
-  constructor(round, failed) {
+  /**
+   * round: asks everything once, given a signal. failed: is told the error and when the next try is.
+   * every: says how many milliseconds lie between two rounds.
+   */
+  constructor(round, failed, every) {
     this.#round = round;
     this.#failed = failed;
+    this.#every = every;
     document.addEventListener("visibilitychange", () => {
       this.#due ||= !document.hidden;
       this.#wake();
@@ -52,7 +56,7 @@ export class Poll {
         await this.#round(abort.signal);
         failures = 0;
         const took = performance.now() - begun;
-        wait = Math.max(EVERY - took, (SHARE - 1) * took);
+        wait = Math.max(this.#every() - took, (SHARE - 1) * took);
       } catch (error) {
         if (!abort.signal.aborted) {
           failures += 1;

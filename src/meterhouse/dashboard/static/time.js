@@ -47,6 +47,7 @@ const format = (options) => {
 export const clock = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 export const minute = format({ hour: "2-digit", minute: "2-digit" });
 export const day = format({ month: "short", day: "numeric" });
+export const date = format({ year: "numeric", month: "short", day: "numeric" });
 export const weekday = format({ weekday: "short", day: "numeric" });
 const fullDay = format({ weekday: "short", month: "short", day: "numeric" });
 const precise = format({ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });

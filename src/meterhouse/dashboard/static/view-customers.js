@@ -3,6 +3,7 @@
 import { html } from "./html.js";
 import { exact, share } from "./numbers.js";
 import { TOP_CUSTOMERS } from "./questions.js";
+import { hashOf } from "./routes.js";
 import { Panel, Said, Waiting } from "./view-parts.js";
 
 export function Customers({ picture, choice, names }) {
@@ -35,7 +36,7 @@ function Row({ ref_, names, total, length, of }) {
     <li>
       <span class="rank-bar" style=${{ width: `${Math.max(length * 100, 0.5)}%` }}></span>
       <span class="rank-name">
-        <${Said} text=${name ?? ref_ ?? "No customer"} />
+        ${ref_ ? html`<a href=${hashOf("customers", ref_)}><${Said} text=${name ?? ref_} /></a>` : "No customer"}
         ${name && html`<code>${ref_}</code>`}
       </span>
       <span class="number">${exact(total)}</span>

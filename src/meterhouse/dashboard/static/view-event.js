@@ -4,6 +4,7 @@ import { getText } from "./api.js";
 import { Component, createRef, html } from "./html.js";
 import { field } from "./json.js";
 import { exact } from "./numbers.js";
+import { hashOf } from "./routes.js";
 import { whole } from "./time.js";
 import { Said, shown } from "./view-parts.js";
 
@@ -44,7 +45,8 @@ export class EventDialog extends Component {
 }
 
 function Details({ event, name, properties, close }) {
-  const customer = html`<${Said} text=${event.customerRef ?? "nobody"} /> ${name && html`<${Said} className="about" text=${name} />`}`;
+  const { customerRef: ref } = event;
+  const customer = html`${ref ? html`<a href=${hashOf("customers", ref)}><${Said} text=${ref} /></a>` : "nobody"} ${name && html`<${Said} className="about" text=${name} />`}`;
   const rows = [
     ["Event", html`<code>${event.eventId}</code>`],
     ["Kind", event.kind],

@@ -23,7 +23,7 @@ export function Events({ picture, names, held, does }) {
   `;
 }
 
-function Table({ events, now, names, does }) {
+export function Table({ events, now, names, does }) {
   return html`
     <div class="scroll" tabindex="0" role="region" aria-label="List of the latest events">
       <table class="events" role="table">

@@ -26,8 +26,12 @@ export function Usage({ picture, choice, does }) {
 
 function Shown({ picture, isUnits }) {
   const series = isUnits ? [unitSeries(picture)] : picture.counts.series.map(eventSeries);
-  const { granularity } = picture.window;
   const total = isUnits ? picture.over.total : picture.counts.total;
+  return html`<${OverTime} series=${series} granularity=${picture.window.granularity} what=${isUnits ? "Units" : "Events"} total=${total} />`;
+}
+
+/** A chart with its legend, and its numbers as a table. */
+export function OverTime({ series, granularity, what, total }) {
   return html`
     <ul class="legend">
       ${series.map((each) => html`
@@ -35,7 +39,7 @@ function Shown({ picture, isUnits }) {
       `)}
     </ul>
     <${Chart} series=${series} granularity=${granularity}
-      label=${`${isUnits ? "Units" : "Events"} over time, ${exact(total)} in all. The table below has every number.`} />
+      label=${`${what} over time, ${exact(total)} in all. The table below has every number.`} />
     <details class="as-table">
       <summary>As a table, times in ${zone}</summary>
       <div class="scroll" tabindex="0" role="region" aria-label="Table of usage over time"><${Table} series=${series} granularity=${granularity} /></div>

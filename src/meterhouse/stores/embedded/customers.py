@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -64,6 +64,9 @@ class SqliteCustomers:
     async def get(self, scope_id: int, ref: str) -> Customer | None:
         return _find(self._database.reader(), scope_id, "ref", ref)
 
+    async def of_refs(self, scope_id: int, refs: Collection[str]) -> Mapping[str, Customer]:
+        return await asyncio.to_thread(self._of_refs, scope_id, refs)
+
     async def with_external_ref(self, scope_id: int, external_ref: str) -> Customer | None:
         return _find(self._database.reader(), scope_id, "external_ref", external_ref)
 
@@ -122,6 +125,15 @@ class SqliteCustomers:
         if len(found) <= question.limit:
             return CustomerPage(page, None)
         return CustomerPage(page, CustomerPlace(getattr(page[-1], column), page[-1].ref))
+
+    def _of_refs(self, scope_id: int, refs: Collection[str]) -> dict[str, Customer]:
+        rows = self._database.reader().execute(
+            f"SELECT {_COLUMNS} FROM customer WHERE scope_id = ? AND deleted_at IS NULL"
+            " AND ref IN (SELECT value FROM json_each(?))",
+            (scope_id, msgspec.json.encode(refs)),
+        )
+        found = [Customer(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+        return {customer.ref: customer for customer in found}
 
 
 def create(connection: sqlite3.Connection, caller: Caller, new: NewCustomer, now_us: int) -> Customer:

@@ -62,6 +62,13 @@ class SqliteDirectory:
         return {ref for ref in refs if ref not in unknown}
 
     def _look_up(self, table: _Table, scope_id: int, refs: Collection[str]) -> list[str]:
+        if len(refs) == 1:  # as for a request about one customer: a quarter of the time
+            (ref,) = refs
+            found = self._database.reader().execute(
+                f"SELECT 1 FROM {table} WHERE scope_id = ? AND ref = ? AND deleted_at IS NULL",
+                (scope_id, ref),
+            )
+            return [] if found.fetchone() is None else [ref]
         return [
             ref
             for (ref,) in self._database.reader().execute(

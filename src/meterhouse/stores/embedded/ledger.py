@@ -1,7 +1,7 @@
 """Ledger on SQLite: decided and written by the log's one writer, read on the readers' connections."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,8 +10,8 @@ from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import Hold
 from meterhouse.model.ledger import Account, Outcomes, Recording
 from meterhouse.model.purchase import Purchase
-from meterhouse.stores.embedded.accounts import rows
 from meterhouse.stores.embedded.accounts.book import Book
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.log import SqliteLog
 
@@ -21,8 +21,11 @@ _MOST_DUE: Final = 1_000
 class SqliteLedger:
     """now: the server's clock, an aware datetime."""
 
-    def __init__(self, database: Database, log: SqliteLog, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, accounts: Accounts, log: SqliteLog, now: Callable[[], datetime]
+    ) -> None:
         self._database = database
+        self._accounts = accounts
         self._log = log
         self._now = now
 
@@ -33,23 +36,34 @@ class SqliteLedger:
         return self._book().standing(scope_id, customer_ref, product_ref)
 
     async def of_purchases(self, scope_id: int, purchases: Sequence[Purchase]) -> Sequence[Account]:
-        book = self._book()
-        return [book.of_purchase(scope_id, purchase) for purchase in purchases]
+        at = self._at()
+        return await asyncio.to_thread(
+            lambda: [self._book(at).of_purchase(scope_id, purchase) for purchase in purchases]
+        )
+
+    async def used(self, scope_id: int, purchase_ref: str) -> Mapping[int, int]:
+        return await asyncio.to_thread(lambda: dict(self._accounts.used(scope_id, purchase_ref)))
 
     async def balance(self, scope_id: int, customer_ref: str) -> Balance:
         return self._book().balance_of(scope_id, customer_ref)
+
+    async def balances(self, scope_id: int, customer_refs: Collection[str]) -> Mapping[str, Balance]:
+        at = self._at()
+        return await asyncio.to_thread(
+            lambda: {ref: self._book(at).balance_of(scope_id, ref) for ref in customer_refs}
+        )
 
     async def hold(self, scope_id: int, number: int) -> Hold | None:
         return self._book().hold(scope_id, number)
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
-        return await asyncio.to_thread(lambda: rows.moves(self._database.reader(), scope_id, question))
+        return await asyncio.to_thread(self._accounts.moves, scope_id, question)
 
     async def due_holds(self) -> Sequence[tuple[int, int]]:
-        return rows.due_holds(self._database.reader(), self._at(), _MOST_DUE)
+        return self._accounts.due(self._at(), _MOST_DUE)
 
-    def _book(self) -> Book:
-        return Book(self._database.reader(), self._at())
+    def _book(self, at: int | None = None) -> Book:
+        return Book(self._accounts, self._database.reader(), self._at() if at is None else at)
 
     def _at(self) -> int:
         """A clock that steps back gives nothing again that had expired."""

@@ -29,8 +29,10 @@ from meterhouse.model.event import (
 from meterhouse.model.identity import keyed_rows
 from meterhouse.model.ledger import Outcomes, Recording
 from meterhouse.stores.embedded import tally
-from meterhouse.stores.embedded.accounts.book import LedgerState, read_state
+from meterhouse.stores.embedded.accounts.book import Book
+from meterhouse.stores.embedded.accounts.fold import fold
 from meterhouse.stores.embedded.accounts.recorder import Recorder
+from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
 from meterhouse.stores.embedded.database import Database, Job
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities, keys_of, to_record
@@ -57,6 +59,7 @@ class _Commit:
     begun: bool = False
     waiting: list[_Waiting] = field(default_factory=list)
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
     position: int = 0
     last_number: int = 0
     ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
@@ -74,11 +77,13 @@ class SqliteLog:
         self,
         database: Database,
         index: KeyIndex,
+        accounts: Accounts,
         max_waiting_events: int,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._database = database
         self._index = index
+        self._accounts = accounts
         self._max_waiting_events = max_waiting_events
         self._clock = clock
         self._waiting: deque[_Waiting] = deque()
@@ -92,9 +97,11 @@ class SqliteLog:
         self._position, self._last_number = database.reader().execute(
             "SELECT position, first_number + events - 1 FROM log ORDER BY position DESC LIMIT 1"
         ).fetchone() or (0, 0)
-        self._ledger = read_state(database.reader())
-        self._last_number = max(self._last_number, self._ledger.last_number)
-        self._catch_up_index()
+        self._catch_up()
+        (bought_at,) = database.reader().execute("SELECT at FROM purchase_clock").fetchone()
+        state = accounts.state()
+        self._ledger = LedgerState(state.last_number, max(state.clock, bought_at))
+        self._last_number = max(self._last_number, state.last_number)
 
     @property
     def position(self) -> int:
@@ -135,7 +142,7 @@ class SqliteLog:
         self._database.submit(
             Job(
                 work=partial(self._store, commit),
-                committed=partial(self._index_keys, commit),
+                committed=partial(self._hand_on, commit),
                 deliver=partial(self._answer, commit),
             )
         )
@@ -158,9 +165,11 @@ class SqliteLog:
         self._asked = False
         while self._waiting:
             commit.waiting.append(self._waiting.popleft())
-        if self._index.position < self._position:  # the disk refused it a write
-            self._index.reopen()
-            self._catch_up_index()
+        followers = (self._index, self._accounts.follower)
+        if any(each.position < self._position for each in followers):  # the disk refused one a write
+            for each in followers:
+                each.reopen()
+            self._catch_up()
         now_us = self._clock()
         commit.position, commit.last_number = self._position, self._last_number
         commit.ledger = self._ledger
@@ -192,7 +201,9 @@ class SqliteLog:
         at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
         number = next_number(commit.last_number, at)
         most = sum(each.work.received for each in recordings)
-        recorder = Recorder(connection, self._index, commit.ledger, range(number, number + 2 * most), at)
+        book = Book(self._accounts, connection, at)
+        numbers = range(number, number + 2 * most)
+        recorder = Recorder(book, self._accounts, self._index, commit.ledger, numbers)
         for each in recordings:
             assert isinstance(each.work, Recording)  # noqa: S101 - they were chosen so
             try:
@@ -203,6 +214,7 @@ class SqliteLog:
         commit.new_keys.update(recorder.new_keys)
         commit.last_number = max(commit.last_number, commit.ledger.last_number)
         if body := recorder.finish():
+            commit.changes = recorder.changes()
             self._add(commit, connection, body, number, at)
 
     def _add(
@@ -266,15 +278,16 @@ class SqliteLog:
                 repeats[row] = Repeat(entry.event_number, entry.fingerprint != meaning)
         return repeats
 
-    def _index_keys(self, commit: _Commit) -> None:
-        """After the commit, before the next one looks keys up. On the writer's thread."""
+    def _hand_on(self, commit: _Commit) -> None:
+        """After the commit, before the next one looks anything up. On the writer's thread."""
         self._last_number = commit.last_number
         self._position = commit.position
         self._ledger = commit.ledger
         try:
             self._index.put(commit.new_keys, commit.position)
-        except LogUnavailable as error:  # the log has the events; the next commit tries again
-            _logger.warning("key_index_behind", error=str(error), position=commit.position)
+            self._accounts.follower.put(commit.changes, commit.position)
+        except LogUnavailable as error:  # the log has it all; the next commit tries again
+            _logger.warning("behind_the_log", error=str(error), position=commit.position)
 
     def _answer(self, commit: _Commit, error: Exception | None) -> None:
         """Tell everybody whose submission this commit took, or would have taken had it begun."""
@@ -314,14 +327,17 @@ class SqliteLog:
         rows.close()
         return records
 
-    def _catch_up_index(self) -> None:
-        """Give the index the keys of all records after its own position."""
-        rows = self._database.reader().execute(
+    def _catch_up(self) -> None:
+        """Give the key index and the ledger what the log has after their own positions."""
+        reader = self._database.reader()
+        rows = reader.execute(
             "SELECT position, kind, first_number, body FROM log WHERE position > ? ORDER BY position",
             (self._index.position,),
         )
         for position, kind, first_number, body in rows:
             self._index.put(keys_of(Kind(kind), first_number, body), position)
+        fold(reader, self._accounts)
+        self._accounts.follower.put({}, self._position)
 
 
 def _refused(submission: Submission, receipt: object) -> Sequence[Rejection]:

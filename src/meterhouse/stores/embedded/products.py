@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import Final
@@ -49,6 +49,9 @@ class SqliteProducts:
 
     async def get(self, scope_id: int, ref: str) -> Product | None:
         return _find(self._database.reader(), scope_id, "ref", ref)
+
+    async def of_refs(self, scope_id: int, refs: Collection[str]) -> Mapping[str, Product]:
+        return await asyncio.to_thread(self._of_refs, scope_id, refs)
 
     async def change(
         self, caller: Caller, ref: str, details: ProductDetails, once: Once | None = None
@@ -106,6 +109,14 @@ class SqliteProducts:
             (*values, question.limit, question.offset),
         )
         return ProductPage(tuple(_product(row) for row in rows), total)
+
+    def _of_refs(self, scope_id: int, refs: Collection[str]) -> dict[str, Product]:
+        rows = self._database.reader().execute(
+            f"SELECT {_COLUMNS} FROM product WHERE scope_id = ? AND deleted_at IS NULL"
+            " AND ref IN (SELECT value FROM json_each(?))",
+            (scope_id, msgspec.json.encode(refs)),
+        )
+        return {product.ref: product for product in map(_product, rows)}
 
 
 def create(connection: sqlite3.Connection, caller: Caller, new: NewProduct, now_us: int) -> Product:

@@ -2,9 +2,9 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -60,6 +60,9 @@ class SqlitePurchases:
 
     async def matching(self, scope_id: int, question: PurchaseQuestion) -> Sequence[Purchase]:
         return await asyncio.to_thread(_matching, self._database.reader, scope_id, question)
+
+    async def current(self, scope_id: int, customer_refs: Collection[str]) -> Sequence[Purchase]:
+        return await asyncio.to_thread(_all_current, self._database.reader, scope_id, customer_refs)
 
     async def _change(
         self,
@@ -146,7 +149,7 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
         (scope_id, *msgspec.structs.astuple(purchase)),
     )
     # Whatever happens to the machine's clock, this purchase has begun.
-    connection.execute("UPDATE ledger_state SET clock = max(clock, ?)", (now_us,))
+    connection.execute("UPDATE purchase_clock SET at = max(at, ?)", (now_us,))
     note(connection, caller, now_us, Write(Action.PURCHASE_CREATED, ref, None, purchase))
     return Activation(purchase, is_new=True, replaced=before if has_it else None)
 
@@ -186,5 +189,18 @@ def _matching(
     return [_purchase(row) for row in rows.fetchall()]
 
 
+def _all_current(
+    reader: Callable[[], sqlite3.Connection], scope_id: int, customer_refs: Collection[str]
+) -> Sequence[Purchase]:
+    rows = reader().execute(
+        f"SELECT {_COLUMNS} FROM purchase WHERE scope_id = ? AND is_current = 1"
+        " AND customer_ref IN (SELECT value FROM json_each(?)) ORDER BY created_at DESC, ref DESC",
+        (scope_id, msgspec.json.encode(customer_refs)),
+    )
+    return [_purchase(row) for row in rows.fetchall()]
+
+
 def _purchase(row: Sequence[object]) -> Purchase:
-    return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Purchase)
+    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    fields["status"], fields["origin"] = PurchaseStatus(fields["status"]), Origin(fields["origin"])
+    return Purchase(**fields)  # half the time of converting: this is read for every meter event

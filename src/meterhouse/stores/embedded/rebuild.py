@@ -123,5 +123,11 @@ def swap(fresh: Path, old: Path) -> None:
         os.close(directory)
 
 
+def swap_directory(fresh: Path, old: Path) -> None:
+    """Put a closed directory in the place of another. What a crash leaves half done, the log makes again."""
+    shutil.rmtree(old, ignore_errors=True)
+    fresh.rename(old)
+
+
 def _wal(warehouse: Path) -> Path:
     return warehouse.with_name(warehouse.name + ".wal")

@@ -1,14 +1,16 @@
 """The ledger as one transaction sees it: accounts are read when asked for, changes are written at the end.
 
-On a connection for reading it answers the same accounts, and nothing is ever written.
+Where nobody takes its changes, as where accounts are only looked at, nothing has happened.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final
 
-from meterhouse.model.credit import Balance, CreditKind
+from msgspec.structs import replace
+
+from meterhouse.model.credit import Balance, CreditKind, CreditMove
 from meterhouse.model.entry import Consumed, Credited, Ended, Entry, Held, ended
 from meterhouse.model.hold import Hold, HoldStatus
 from meterhouse.model.ledger import Account, Action, Credit, Expire, Release, Reserve, Settle, Track
@@ -17,14 +19,8 @@ from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
 from meterhouse.model.units import NANO
 from meterhouse.stores.embedded import meters, purchases
-from meterhouse.stores.embedded.accounts import rows
-
-
-class LedgerState(NamedTuple):
-    """last_number: of holds and credit movements. clock: the newest time decided by, microseconds."""
-
-    last_number: int
-    clock: int
+from meterhouse.stores.embedded.accounts import state
+from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
 
 
 @dataclass(slots=True)
@@ -41,6 +37,7 @@ class _Balance:
     held: int = 0
 
 
+_MOST_METERS: Final = 10_000
 _Customer = tuple[int, str]
 _PeriodKey = tuple[int, str, int]
 
@@ -48,20 +45,20 @@ _PeriodKey = tuple[int, str, int]
 class Book:
     """at: the time it decides by, microseconds since 1970; holds whose time has come by then are ended first.
 
-    entries: every change so far, in order.
+    connection: for purchases and meters. entries: every change so far, in order.
     """
 
-    def __init__(self, connection: sqlite3.Connection, at: int) -> None:
+    def __init__(self, accounts: Accounts, connection: sqlite3.Connection, at: int) -> None:
         self.at = at
         self.entries: list[Entry] = []
+        self._accounts = accounts
         self._connection = connection
         self._current: dict[tuple[int, str, str], Purchase | None] = {}
         self._purchases: dict[tuple[int, str], Purchase | None] = {}
-        self._meters: dict[tuple[int, str], Meter | None] = {}
         self._totals: dict[_PeriodKey, _Total] = {}
         self._balances: dict[_Customer, _Balance] = {}
         self._holds: dict[int, tuple[int, Hold | None]] = {}
-        self._moves: list[tuple[object, ...]] = []
+        self._moves: list[tuple[int, CreditMove]] = []
         self._changed_totals: set[_PeriodKey] = set()
         self._changed_balances: set[_Customer] = set()
         self._changed_holds: set[int] = set()
@@ -116,27 +113,44 @@ class Book:
                 self._total(key).used += entry.whole * NANO + entry.nano
                 self._changed_totals.add(key)
                 if entry.debit:
-                    self._debit(entry, entry.product_ref, entry.event_number, entry.debit)
+                    self._debit(
+                        entry.scope_id, entry.customer_ref, entry.product_ref, entry.event_number, entry.debit
+                    )
             case Credited():
-                self._move(entry, entry.number, entry.kind, entry.credits, entry.reason, entry.key)
+                move = CreditMove(
+                    number=entry.number,
+                    customer_ref=entry.customer_ref,
+                    kind=entry.kind,
+                    at=self.at,
+                    credits=entry.credits,
+                    balance=0,
+                    product_ref=None,
+                    reason=entry.reason,
+                    key=entry.key,
+                )
+                self._move(entry.scope_id, move)
             case Held():
                 self._open_hold(entry)
             case Ended():
                 self._end_hold(entry)
 
-    def flush(self, last_number: int) -> None:
-        """Write all changes. last_number: see `LedgerState`."""
-        totals, balances = self._totals, self._balances
-        rows.put_totals(
-            self._connection, [(key, totals[key].used, totals[key].held) for key in self._changed_totals]
-        )
-        rows.put_balances(
-            self._connection,
-            [(*key, balances[key].credits, balances[key].held) for key in self._changed_balances],
-        )
-        rows.put_moves(self._connection, self._moves)
-        rows.put_holds(self._connection, [self._holds[number] for number in self._changed_holds])
-        self._connection.execute("UPDATE ledger_state SET last_number = ?, clock = ?", (last_number, self.at))
+    def changes(self, last_number: int) -> Changes:
+        """Return what is other than it was. last_number: see `LedgerState`."""
+        changed: Changes = {}
+        for key in self._changed_totals:
+            total = self._totals[key]
+            state.put_total(changed, key, total.used, total.held)
+        for customer in self._changed_balances:
+            balance = self._balances[customer]
+            state.put_balance(changed, customer, balance.credits, balance.held)
+        for scope_id, move in self._moves:
+            state.put_move(changed, scope_id, move)
+        for number in self._changed_holds:
+            scope_id, hold = self._holds[number]
+            if hold is not None:
+                state.put_hold(changed, scope_id, hold)
+        state.put_state(changed, LedgerState(last_number, self.at))
+        return changed
 
     # --- accounts
 
@@ -159,7 +173,7 @@ class Book:
             key = (scope_id, purchase.ref, account.period.number)
             total = self._total(key)
             if total.held:
-                self._end_due(rows.due_holds_of_purchase(self._connection, scope_id, purchase.ref, self.at))
+                self._end_due(scope_id, self._accounts.due_of_purchase(scope_id, purchase.ref, self.at))
             account.used, account.held = total.used, total.held
             if terms.rollover:
                 account.carried = self._carried(key, terms)
@@ -180,7 +194,7 @@ class Book:
     def _carried(self, key: _PeriodKey, terms: Terms) -> int:
         """Return what rolled over into a period, from what was used in every one before it."""
         scope_id, ref, number = key
-        used = dict(rows.used_before(self._connection, scope_id, ref, number))
+        used = dict(self._accounts.used(scope_id, ref, before=number))
         used |= {
             period: total.used
             for (scope, of, period), total in self._totals.items()
@@ -204,54 +218,29 @@ class Book:
 
     # --- changes
 
-    def _debit(self, entry: Consumed | Ended, product_ref: str | None, number: int, amount: int) -> None:
-        customer_ref = (
-            entry.customer_ref if isinstance(entry, Consumed) else self._hold_of(entry).customer_ref
-        )
-        self._write_move(
-            entry.scope_id, customer_ref, number, CreditKind.USAGE, -amount, product_ref, None, None
-        )
-
-    def _move(
-        self,
-        entry: Credited,
-        number: int,
-        kind: CreditKind,
-        credits_: int,
-        reason: str | None,
-        key: str | None,
+    def _debit(
+        self, scope_id: int, customer_ref: str, product_ref: str | None, number: int, amount: int
     ) -> None:
-        self._write_move(entry.scope_id, entry.customer_ref, number, kind, credits_, None, reason, key)
+        move = CreditMove(
+            number=number,
+            customer_ref=customer_ref,
+            kind=CreditKind.USAGE,
+            at=self.at,
+            credits=-amount,
+            balance=0,
+            product_ref=product_ref,
+            reason=None,
+            key=None,
+        )
+        self._move(scope_id, move)
 
-    def _write_move(  # noqa: PLR0913, PLR0917 - the columns of the table
-        self,
-        scope_id: int,
-        customer_ref: str,
-        number: int,
-        kind: CreditKind,
-        credits_: int,
-        product_ref: str | None,
-        reason: str | None,
-        key: str | None,
-    ) -> None:
-        customer = (scope_id, customer_ref)
+    def _move(self, scope_id: int, move: CreditMove) -> None:
+        """Move a balance, and remember what it was afterwards."""
+        customer = (scope_id, move.customer_ref)
         balance = self._balance(customer)
-        balance.credits += credits_
+        balance.credits += move.credits
         self._changed_balances.add(customer)
-        self._moves.append(
-            (
-                scope_id,
-                customer_ref,
-                number,
-                kind,
-                self.at,
-                credits_,
-                balance.credits,
-                product_ref,
-                reason,
-                key,
-            )
-        )
+        self._moves.append((scope_id, replace(move, balance=balance.credits)))
 
     def _open_hold(self, entry: Held) -> None:
         hold = Hold(
@@ -281,7 +270,9 @@ class Book:
             self._total(key).used += after.used
             self._changed_totals.add(key)
         if entry.debit:
-            self._debit(entry, after.product_ref, entry.event_number, entry.debit)
+            self._debit(
+                entry.scope_id, after.customer_ref, after.product_ref, entry.event_number, entry.debit
+            )
 
     def _reserve(self, scope_id: int, hold: Hold, sign: int) -> None:
         key = (scope_id, hold.purchase_ref, hold.period)
@@ -292,9 +283,9 @@ class Book:
             self._balance(customer).held += sign * hold.credits
             self._changed_balances.add(customer)
 
-    def _end_due(self, due: Sequence[tuple[int, int]]) -> None:
-        """End holds whose time has come. due: scope and number."""
-        for scope_id, number in due:
+    def _end_due(self, scope_id: int, due: Sequence[int]) -> None:
+        """End holds whose time has come. due: their numbers."""
+        for number in due:
             self.hold(scope_id, number)
 
     # --- rows
@@ -312,28 +303,33 @@ class Book:
         return self._purchases[key]
 
     def _meter(self, scope_id: int, ref: str) -> Meter | None:
-        key = (scope_id, ref)
-        if key not in self._meters:
-            self._meters[key] = meters.find(self._connection, scope_id, "ref", ref)
-        return self._meters[key]
+        known = self._accounts.meters
+        meter = known.get((scope_id, ref))
+        if meter is None:
+            meter = meters.find(self._connection, scope_id, "ref", ref)
+            if meter is not None:
+                if len(known) >= _MOST_METERS:
+                    known.clear()
+                known[scope_id, ref] = meter
+        return meter
 
     def _total(self, key: _PeriodKey) -> _Total:
         total = self._totals.get(key)
         if total is None:
-            total = self._totals[key] = _Total(*rows.total(self._connection, key))
+            total = self._totals[key] = _Total(*self._accounts.total(key))
         return total
 
     def _balance(self, customer: _Customer) -> _Balance:
         balance = self._balances.get(customer)
         if balance is None:
-            balance = self._balances[customer] = _Balance(*rows.balance(self._connection, customer))
+            balance = self._balances[customer] = _Balance(*self._accounts.balance(customer))
             if balance.held:
-                self._end_due(rows.due_holds_of_customer(self._connection, *customer, self.at))
+                self._end_due(customer[0], self._accounts.due_of_customer(*customer, self.at))
         return balance
 
     def _find_hold(self, scope_id: int, number: int) -> Hold | None:
         if number not in self._holds:
-            self._holds[number] = rows.hold(self._connection, number) or (scope_id, None)
+            self._holds[number] = self._accounts.hold(number) or (scope_id, None)
         scope, hold = self._holds[number]
         return hold if scope == scope_id else None
 
@@ -345,7 +341,3 @@ class Book:
     def _put_hold(self, scope_id: int, hold: Hold) -> None:
         self._holds[hold.number] = (scope_id, hold)
         self._changed_holds.add(hold.number)
-
-
-def read_state(connection: sqlite3.Connection) -> LedgerState:
-    return LedgerState(*connection.execute("SELECT last_number, clock FROM ledger_state").fetchone())

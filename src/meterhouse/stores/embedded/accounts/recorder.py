@@ -1,6 +1,5 @@
 """What the ledger writes in one commit: keys looked up, actions decided in order, one record of the log."""
 
-import sqlite3
 from typing import Final
 
 from msgspec import Struct
@@ -29,8 +28,8 @@ from meterhouse.model.ledger import (
 )
 from meterhouse.model.units import pair
 from meterhouse.stores.embedded import tally
-from meterhouse.stores.embedded.accounts import rows
-from meterhouse.stores.embedded.accounts.book import Book, LedgerState
+from meterhouse.stores.embedded.accounts.book import Book
+from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
 from meterhouse.stores.embedded.key_index import Entry as Known
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.records import MeterBody
@@ -54,19 +53,18 @@ class _Keyed(Struct):
 class Recorder:
     """numbers: those it may give. Events have the first ones, without a gap; holds and credit movements
     those behind the last that an event could have.
-    state: the ledger's, before. at: the time to decide by.
+    book: empty yet. state: the ledger's, before.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, index: KeyIndex, state: LedgerState, numbers: range, at: int
+        self, book: Book, accounts: Accounts, index: KeyIndex, state: LedgerState, numbers: range
     ) -> None:
-        self._connection = connection
+        self._accounts = accounts
         self._index = index
         self._first_number = numbers.start
         self._next_number = numbers.start + len(numbers) // 2
         self._last_number = state.last_number
-        self._at = at
-        self._book = Book(connection, self._at)
+        self._book = book
         self._columns = Columns.empty()
         self._metered = MeterColumns.empty()
         self._scopes: list[tuple[int, int]] = []
@@ -74,9 +72,13 @@ class Recorder:
         self.new_keys: dict[bytes, Known] = {}
         """What this commit adds to the key index."""
 
+    def changes(self) -> Changes:
+        """Return what the ledger is to take once the record is on disk."""
+        return self._book.changes(self._last_number)
+
     @property
     def state(self) -> LedgerState:
-        return LedgerState(self._last_number, self._at)
+        return LedgerState(self._last_number, self._book.at)
 
     def record(self, recording: Recording, counts: tally.Counts) -> list[Outcomes]:
         """Decide the actions in order.
@@ -94,10 +96,9 @@ class Recorder:
         ]
 
     def finish(self) -> MeterBody | None:
-        """Write the ledger, and return what goes into the log; None where nothing happened."""
+        """Return what goes into the log; None where nothing happened."""
         if not self._wrote and not self._book.entries:
             return None
-        self._book.flush(self._last_number)
         return MeterBody(
             tuple(self._scopes),
             self._columns,
@@ -153,9 +154,9 @@ class Recorder:
                 return Tracked(number, Skipped.DUPLICATE)
             case Reserve():
                 account, _ = self._book.account(action)
-                return Reserved(account, self._book.hold(action.scope_id, number))
+                return Reserved(account, self._book.hold(action.scope_id, number), is_new=False)
             case Credit():
-                balance = rows.balance_after(self._connection, action.scope_id, action.customer_ref, number)
+                balance = self._accounts.balance_after(action.scope_id, action.customer_ref, number)
                 return CreditMoved(number, balance)
         return None
 

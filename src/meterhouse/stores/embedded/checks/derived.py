@@ -1,4 +1,4 @@
-"""Whether what is made from the log, key index and warehouse, agrees with it. Only while no server runs."""
+"""Whether key index, ledger and warehouse, made from the log, agree with it. Only while no server runs."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -10,47 +10,49 @@ import duckdb
 
 from meterhouse.model.finding import Finding, Health
 from meterhouse.model.question import Aggregate
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.checks import books
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.rebuild import total
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 
 _KEYS: Final = "key index"
+_LEDGER: Final = "ledger"
 _WAREHOUSE: Final = "warehouse"
 
 
 def unseen(why: str, remedy: str) -> list[Finding]:
     """Return what `check` would have looked at."""
-    return [Finding(subject, Health.UNSEEN, why, remedy) for subject in (_KEYS, _WAREHOUSE)]
+    return [Finding(subject, Health.UNSEEN, why, remedy) for subject in (_KEYS, _LEDGER, _WAREHOUSE)]
 
 
 async def check(data: Path, memory_megabytes: int, threads: int) -> AsyncIterator[Finding]:
     """Yield what is found. A warehouse of another version is set aside, as a start would do."""
     try:
         last = books.last_position(data)
-        yield _key_index(data, last)
+        for subject, path, opened in ((_KEYS, "keys", KeyIndex), (_LEDGER, "ledger", Accounts)):
+            yield _follower(subject, data / path, opened, last)
         yield await _warehouse(data, last, memory_megabytes, threads)
     except sqlite3.DatabaseError:
         for finding in unseen("the log they belong to cannot be read", ""):
             yield finding
 
 
-def _key_index(data: Path, last: int) -> Finding:
-    path = data / "keys"
+def _follower(subject: str, path: Path, opened: type[KeyIndex | Accounts], last: int) -> Finding:
     if not path.exists():
-        return Finding(_KEYS, Health.OK, "absent: the next start makes it from the log")
+        return Finding(subject, Health.OK, "absent: the next start makes it from the log")
     again = f"Delete {path}: the next start makes it again from the log."
     try:
-        with closing(KeyIndex(path)) as index:
-            position = index.position
+        with closing(opened(path)) as found:
+            position = found.position
     except Exception as error:  # noqa: BLE001 - rocksdict has no narrower class
-        return Finding(_KEYS, Health.PROBLEM, f"cannot be opened: {error}", again)
+        return Finding(subject, Health.PROBLEM, f"cannot be opened: {error}", again)
     if position > last:
-        sentence = f"it is at position {position}, and the log ends at {last}: keys would count as used"
-        return Finding(_KEYS, Health.PROBLEM, sentence, f"Was a backup of the log restored? {again}")
+        sentence = f"it is at position {position}, and the log ends at {last}: it would count too much"
+        return Finding(subject, Health.PROBLEM, sentence, f"Was a backup of the log restored? {again}")
     if position < last:
-        return Finding(_KEYS, Health.OK, f"at position {position} of {last}: the next start adds the rest")
-    return Finding(_KEYS, Health.OK, f"at position {position}, where the log ends")
+        return Finding(subject, Health.OK, f"at position {position} of {last}: the next start adds the rest")
+    return Finding(subject, Health.OK, f"at position {position}, where the log ends")
 
 
 async def _warehouse(data: Path, last: int, memory_megabytes: int, threads: int) -> Finding:

@@ -1,0 +1,228 @@
+"""Whether a call may run, and what is recorded of it: the sequence of every paywall (contract §5.1).
+
+customer -> checked, or leased -> the call runs -> ended
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from meterhouse_sdk._customers import ensure_customer
+from meterhouse_sdk._error import MeterhouseError
+from meterhouse_sdk._errors import CustomerNotFound, PaymentRequired, Unavailable
+from meterhouse_sdk._gate import gate_of
+from meterhouse_sdk._lease import Lease, Leases
+from meterhouse_sdk._limits import check_limits, release, reserving, settle
+from meterhouse_sdk._metering import track
+from meterhouse_sdk._metering_answers import LimitCheck
+from meterhouse_sdk._new_usage import NewUsage, Outcome, to_body
+from meterhouse_sdk._protocol import Operation, RetryPolicy
+from meterhouse_sdk._publish import new_key
+from meterhouse_sdk._terms import OnUntracked, Terms
+
+ANONYMOUS: Final = "anonymous"  # nobody's ref: the server refuses it
+_KNOWN_CUSTOMERS: Final = 100_000
+_SETTLING: Final = RetryPolicy(max_retries=2**63, first_wait_seconds=0.5, longest_wait_seconds=30.0)
+_logger: Final = logging.getLogger("meterhouse_sdk")
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A call that may run. `action` is the meter's name as the server says it."""
+
+    customer_ref: str
+    terms: Terms
+    action: str
+    lease: Lease | None = None
+
+
+class Paywall:
+    """The customers and leases that a client knows, and the operations on them. For threads.
+
+    clock: seconds, for leases. now: the time, for usages.
+    """
+
+    def __init__(self, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+        self.leases = Leases()
+        self.clock = clock
+        self._now = now
+        self._customers: dict[str, str] = {}
+
+    def customer(self, given: str | None) -> Operation[str]:
+        """Return the customer's ref; one of another system is found or created, once."""
+        if not given:
+            return ANONYMOUS
+        if given.startswith("cus_"):
+            return given
+        known = self._customers.get(given)
+        if known is None:
+            known = (yield from ensure_customer(given)).reference
+            if len(self._customers) >= _KNOWN_CUSTOMERS:
+                self._customers.clear()
+            self._customers[given] = known
+        return known
+
+    def checked(self, terms: Terms, customer_ref: str) -> Operation[Admission]:
+        """Ask the server. Raises PaymentRequired, after recording that the call was refused."""
+        try:
+            limits = yield from check_limits(
+                customer_ref=customer_ref,
+                product_ref=terms.product_ref,
+                meter_name=terms.meter_name,
+                include_checkout_session=True,
+            )
+        except CustomerNotFound:
+            self._forget(customer_ref)
+            raise
+        admission = Admission(customer_ref, terms, limits.meter_name or terms.meter_name)
+        if not limits.within_limits:
+            raise (yield from self._refusal(admission, limits))
+        return admission
+
+    def served(self, terms: Terms, customer_ref: str) -> Admission | None:
+        """Hand out a unit of a lease; None: there is none."""
+        lease = self.leases.take(terms.share(customer_ref), self.clock())
+        return None if lease is None else Admission(customer_ref, terms, lease.action, lease)
+
+    def leased(self, terms: Terms, customer_ref: str) -> Operation[Admission]:
+        """Hand out a unit of a lease, of a new one if need be. One call for a customer at a time.
+
+        Raises PaymentRequired, after recording that the call was refused.
+        """
+        served = self.served(terms, customer_ref)
+        if served is not None:
+            return served
+        started = self.clock()
+        try:
+            limits = yield from _block(terms, customer_ref)
+        except CustomerNotFound:
+            self._forget(customer_ref)
+            raise
+        action = limits.meter_name or terms.meter_name
+        if limits.hold_ref is None or limits.reserved_units is None:
+            raise (yield from self._refusal(Admission(customer_ref, terms, action), limits))
+        serves_until = started + terms.lease_seconds
+        units = int(limits.reserved_units)
+        lease = Lease(customer_ref, terms, limits.hold_ref, units, serves_until, action, running=1)
+        self.leases.add(lease)
+        return Admission(customer_ref, terms, action, lease)
+
+    def ended(self, admission: Admission, outcome: Outcome, duration_ms: int) -> Operation[None]:
+        """Record what became of a call. What fails here is logged and handed over, not raised."""
+        lease = admission.lease
+        if lease is not None:
+            done = self.leases.ended(lease, used=outcome == "success")
+            yield from self.settled([] if done is None else [done])
+        if lease is None or outcome != "success":
+            yield from self._track(admission, outcome, duration_ms)
+
+    def settled(self, leases: Sequence[Lease]) -> Operation[None]:
+        """Book what was used of leases. Those that the server cannot take now are due again later."""
+        for row, lease in enumerate(leases):
+            try:
+                yield from _settling(lease)
+            except Unavailable as error:
+                lease.failures += 1
+                wait_seconds = _SETTLING.wait_seconds(lease.failures, None) or 0.0
+                self.leases.again(lease, self.clock() + wait_seconds)
+                _logger.warning("lease %s is not settled and waits: %s", lease.hold_ref, error)
+            except MeterhouseError as error:
+                _hand_over(self._usage_of(lease), error, lease.terms.on_untracked)
+            except BaseException:  # interrupted
+                for left in leases[row:]:
+                    self.leases.again(left, self.clock())
+                raise
+
+    def closed(self) -> Operation[None]:
+        """Book what was used of every lease. What the server cannot take now is only in the log."""
+        yield from self.settled(self.leases.all())
+        for lease in self.leases.all():
+            _logger.error(
+                "%s units of lease %s are not booked; call settle(%r, %s)",
+                lease.used,
+                lease.hold_ref,
+                lease.hold_ref,
+                lease.used,
+            )
+
+    def _refusal(self, admission: Admission, limits: LimitCheck) -> Operation[PaymentRequired]:
+        """Record that a call may not run; return what to raise."""
+        yield from self._track(admission, "paywall", None)
+        return PaymentRequired(gate_of(limits, admission.terms.product_ref))
+
+    def _track(self, admission: Admission, outcome: Outcome, duration_ms: int | None) -> Operation[None]:
+        key = new_key()
+        usage = NewUsage(
+            customer_ref=admission.customer_ref,
+            product_ref=admission.terms.product_ref,
+            meter_name=admission.terms.meter_name,
+            outcome=outcome,
+            duration=duration_ms,
+            metadata={"action": admission.action, "requestId": key},
+            timestamp=self._now(),
+            idempotency_key=key,
+        )
+        try:
+            yield from track(usage)
+        except MeterhouseError as error:
+            _hand_over(usage, error, admission.terms.on_untracked)
+
+    def _usage_of(self, lease: Lease) -> NewUsage:
+        return NewUsage(
+            customer_ref=lease.customer_ref,
+            units=lease.used,
+            product_ref=lease.terms.product_ref,
+            meter_name=lease.terms.meter_name,
+            timestamp=self._now(),
+            idempotency_key=lease.hold_ref,
+        )
+
+    def _forget(self, customer_ref: str) -> None:
+        """It was deleted: who asks for it next gets a new one."""
+        for given in [given for given, known in list(self._customers.items()) if known == customer_ref]:
+            self._customers.pop(given, None)
+
+
+def _block(terms: Terms, customer_ref: str) -> Operation[LimitCheck]:
+    """Reserve a block, or what is left where that is less, or at least one unit."""
+
+    def reserved(units: int) -> Operation[LimitCheck]:
+        return (
+            yield from reserving(
+                customer_ref=customer_ref,
+                product_ref=terms.product_ref,
+                units=units,
+                ttl_seconds=2 * terms.lease_seconds,
+                meter_name=terms.meter_name,
+                include_checkout_session=units == 1,
+            )
+        )
+
+    wanted = terms.lease_units or 1
+    limits = yield from reserved(wanted)
+    left = min(int(limits.remaining), wanted)
+    if limits.hold_ref is None and wanted > 1 and left > 1:
+        limits = yield from reserved(left)
+    if limits.hold_ref is None and wanted > 1:
+        limits = yield from reserved(1)
+    return limits
+
+
+def _settling(lease: Lease) -> Operation[None]:
+    if lease.used:
+        yield from settle(lease.hold_ref, lease.used, metadata={"action": lease.action, "calls": lease.used})
+    else:
+        yield from release(lease.hold_ref)
+
+
+def _hand_over(usage: NewUsage, error: MeterhouseError, on_untracked: OnUntracked | None) -> None:
+    """Give a usage that the server did not take to whoever asked for it, and to the log in any case."""
+    _logger.error("a usage was not tracked: %s: %s", error, to_body(usage).decode())
+    if on_untracked is None:
+        return
+    try:
+        on_untracked(usage, error)
+    except Exception:
+        _logger.exception("on_untracked failed")

@@ -1,0 +1,269 @@
+"""What the ledger knows, as keys and values of a RocksDB that follows the log.
+
+    t scope purchase 0 period          total: used and held, billionths
+    b scope customer                   balance: credits, and held of them
+    h number                           hold, with its scope
+    o scope purchase 0 expires number  open hold, by purchase
+    c scope customer 0 expires number  open hold of credits, by customer
+    d expires number                   open hold, by time, with its scope
+    m scope customer 0 number kind     movement of a balance
+    s                                  last number given, and the clock
+
+Numbers in keys are big-endian, so that they sort. Values are msgpack; amounts are pairs of 64-bit integers.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
+
+from meterhouse.model.credit import CreditKind, CreditMove, CreditQuestion
+from meterhouse.model.hold import Hold, HoldStatus
+from meterhouse.model.meter import Meter  # noqa: TC001 - no import hides behind a check here
+from meterhouse.model.units import NANO, pair
+from meterhouse.stores.embedded.follower import Follower
+
+_MEMTABLE_BYTES: Final = 16 * 1024 * 1024  # what a crash leaves to be replayed
+_CACHE_BYTES: Final = 32 * 1024 * 1024
+_BLOOM_BITS: Final = 10
+_GIGA: Final = NANO * NANO
+"""Billionths in a thousand million units: sums of any number of events fit into a pair of integers."""
+_STATE: Final = b"s"
+_scope: Final = struct.Struct(">cI").pack
+_number: Final = struct.Struct(">Q").pack
+_period: Final = struct.Struct(">I").pack
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_total: Final = msgspec.msgpack.Decoder(tuple[int, int, int, int]).decode
+_decode_pair: Final = msgspec.msgpack.Decoder(tuple[int, int]).decode
+_LAST: Final = b"\xff" * 8
+_LAST_PERIOD: Final = 2**32 - 1
+
+Changes = dict[bytes, bytes | None]
+"""What a commit writes; None takes a key away."""
+
+
+class LedgerState(NamedTuple):
+    """last_number: of holds and credit movements. clock: the newest time decided by, microseconds."""
+
+    last_number: int
+    clock: int
+
+
+class _HoldRow(msgspec.Struct, array_like=True):
+    """A hold as it lies there: whole units and billionths beside them."""
+
+    scope_id: int
+    number: int
+    customer_ref: str
+    product_ref: str
+    purchase_ref: str
+    period: int
+    meter: str
+    units: tuple[int, int]
+    credits: int
+    created_at: int
+    expires_at: int
+    remaining: int | None
+    status: HoldStatus
+    ended_at: int | None
+    expired: bool
+    used: tuple[int, int]
+    debited: int
+    over: tuple[int, int]
+    event_number: int
+
+
+class _MoveRow(msgspec.Struct, array_like=True):
+    """A movement of a balance; customer and number are in its key."""
+
+    kind: CreditKind
+    at: int
+    credits: int
+    balance: int
+    product_ref: str | None
+    reason: str | None
+    key: str | None
+
+
+_decode_hold: Final = msgspec.msgpack.Decoder(_HoldRow).decode
+_decode_move: Final = msgspec.msgpack.Decoder(_MoveRow).decode
+
+
+class Accounts:
+    """Reads from any thread; `put` and `reopen` are the log's writer's alone, see `Follower`."""
+
+    def __init__(self, path: Path) -> None:
+        self.follower = Follower(path, "ledger", _options())
+        self.meters: dict[tuple[int, str], Meter] = {}
+        """Those that were looked up, by scope and ref: what a meter counts never changes."""
+
+    @property
+    def position(self) -> int:
+        """The log position up to which everything is here."""
+        return self.follower.position
+
+    def close(self) -> None:
+        """See `Follower.close`."""
+        self.follower.close()
+
+    def state(self) -> LedgerState:
+        found = self.follower.get(_STATE)
+        return LedgerState(0, 0) if found is None else LedgerState(*_decode_pair(found))
+
+    def total(self, key: tuple[int, str, int]) -> tuple[int, int]:
+        """Return what was used and is held in a purchase's period, billionths."""
+        found = self.follower.get(_total_key(key))
+        if found is None:
+            return 0, 0
+        used_giga, used_nano, held_giga, held_nano = _decode_total(found)
+        return used_giga * _GIGA + used_nano, held_giga * _GIGA + held_nano
+
+    def used(self, scope_id: int, purchase_ref: str, before: int = _LAST_PERIOD) -> Iterator[tuple[int, int]]:
+        """Yield each period before one that has a total, and what was used in it, billionths."""
+        first, last = ((scope_id, purchase_ref, each) for each in (0, before))
+        for key, value in self.follower.scan(_total_key(first), _total_key(last)):
+            used_giga, used_nano, _, _ = _decode_total(value)
+            yield int.from_bytes(key[-4:], "big"), used_giga * _GIGA + used_nano
+
+    def balance(self, customer: tuple[int, str]) -> tuple[int, int]:
+        """Return a customer's credits, and how many of them are held."""
+        found = self.follower.get(_balance_key(customer))
+        return (0, 0) if found is None else _decode_pair(found)
+
+    def balance_after(self, scope_id: int, customer_ref: str, number: int) -> int:
+        """Return a customer's balance as a movement left it. Raises LookupError: there is no such one."""
+        start = _customer_key(b"m", scope_id, customer_ref) + _number(number)
+        for _, value in self.follower.scan(start, start + _LAST):
+            return _decode_move(value).balance
+        raise LookupError(number)
+
+    def moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
+        """Return movements of a customer's balance, the newest first."""
+        prefix = _customer_key(b"m", scope_id, question.customer_ref)
+        end = prefix + (_LAST * 2 if question.before is None else _number(question.before))
+        found = (
+            CreditMove(
+                number=int.from_bytes(key[len(prefix) : len(prefix) + 8], "big"),
+                customer_ref=question.customer_ref,
+                **msgspec.structs.asdict(_decode_move(value)),
+            )
+            for key, value in self.follower.scan(prefix, end, backwards=True)
+        )
+        return list(islice((move for move in found if question.kind in (None, move.kind)), question.limit))
+
+    def hold(self, number: int) -> tuple[int, Hold] | None:
+        """Return a hold with its scope."""
+        found = self.follower.get(b"h" + _number(number))
+        if found is None:
+            return None
+        row = _decode_hold(found)
+        return row.scope_id, Hold(
+            number=row.number,
+            customer_ref=row.customer_ref,
+            product_ref=row.product_ref,
+            purchase_ref=row.purchase_ref,
+            period=row.period,
+            meter=row.meter,
+            units=row.units[0] * NANO + row.units[1],
+            credits=row.credits,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            remaining=row.remaining,
+            status=row.status,
+            ended_at=row.ended_at,
+            expired=row.expired,
+            used=row.used[0] * NANO + row.used[1],
+            debited=row.debited,
+            over=row.over[0] * NANO + row.over[1],
+            event_number=row.event_number,
+        )
+
+    def due_of_purchase(self, scope_id: int, purchase_ref: str, at: int) -> Sequence[int]:
+        """Return the numbers of a purchase's holds that are written as open and whose time has come."""
+        return self._due(_customer_key(b"o", scope_id, purchase_ref), at)
+
+    def due_of_customer(self, scope_id: int, customer_ref: str, at: int) -> Sequence[int]:
+        """The same of a customer's holds that reserve credits."""
+        return self._due(_customer_key(b"c", scope_id, customer_ref), at)
+
+    def due(self, at: int, limit: int) -> Sequence[tuple[int, int]]:
+        """Return scope and number of all holds whose time has come, at most `limit` of them."""
+        found = self.follower.scan(b"d", b"d" + _number(at + 1))
+        return [
+            (int.from_bytes(value, "big"), int.from_bytes(key[-8:], "big"))
+            for key, value in islice(found, limit)
+        ]
+
+    def _due(self, prefix: bytes, at: int) -> Sequence[int]:
+        found = self.follower.scan(prefix, prefix + _number(at + 1))
+        return [int.from_bytes(key[-8:], "big") for key, _ in found]
+
+
+def put_state(changes: Changes, state: LedgerState) -> None:
+    changes[_STATE] = _encode(tuple(state))
+
+
+def put_total(changes: Changes, key: tuple[int, str, int], used: int, held: int) -> None:
+    changes[_total_key(key)] = _encode((*divmod(used, _GIGA), *divmod(held, _GIGA)))
+
+
+def put_balance(changes: Changes, customer: tuple[int, str], credits_: int, held: int) -> None:
+    changes[_balance_key(customer)] = _encode((credits_, held))
+
+
+def put_move(changes: Changes, scope_id: int, move: CreditMove) -> None:
+    key = _customer_key(b"m", scope_id, move.customer_ref) + _number(move.number) + move.kind.encode()
+    row = _MoveRow(move.kind, move.at, move.credits, move.balance, move.product_ref, move.reason, move.key)
+    changes[key] = _encode(row)
+
+
+def put_hold(changes: Changes, scope_id: int, hold: Hold) -> None:
+    row = _HoldRow(
+        scope_id, hold.number, hold.customer_ref, hold.product_ref, hold.purchase_ref, hold.period,
+        hold.meter, pair(hold.units), hold.credits, hold.created_at, hold.expires_at, hold.remaining,
+        hold.status, hold.ended_at, hold.expired, pair(hold.used), hold.debited, pair(hold.over),
+        hold.event_number,
+    )  # fmt: skip
+    changes[b"h" + _number(hold.number)] = _encode(row)
+    place = _number(hold.expires_at) + _number(hold.number)
+    is_open = hold.status is HoldStatus.OPEN
+    changes[_customer_key(b"o", scope_id, hold.purchase_ref) + place] = b"" if is_open else None
+    changes[b"d" + place] = scope_id.to_bytes(4, "big") if is_open else None
+    if hold.credits:
+        changes[_customer_key(b"c", scope_id, hold.customer_ref) + place] = b"" if is_open else None
+
+
+def _total_key(key: tuple[int, str, int]) -> bytes:
+    scope_id, purchase_ref, period = key
+    return _customer_key(b"t", scope_id, purchase_ref) + _period(period)
+
+
+def _balance_key(customer: tuple[int, str]) -> bytes:
+    return _scope(b"b", customer[0]) + customer[1].encode()
+
+
+def _customer_key(kind: bytes, scope_id: int, ref: str) -> bytes:
+    """A prefix that no other ref's keys have: refs hold no zero byte."""
+    return _scope(kind, scope_id) + ref.encode() + b"\0"
+
+
+def _options() -> Options:
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(Cache(_CACHE_BYTES))
+    blocks.set_bloom_filter(_BLOOM_BITS, block_based=False)
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_block_based_table_factory(blocks)
+    options.set_write_buffer_size(_MEMTABLE_BYTES)
+    options.set_max_write_buffer_number(2)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_level_compaction_dynamic_level_bytes(True)
+    options.set_max_background_jobs(2)
+    options.set_max_open_files(256)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(1024 * 1024)
+    return options
