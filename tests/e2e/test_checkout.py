@@ -1,23 +1,19 @@
 """The hosted pages in a real browser, on a real server. Everything runs under their strict policy."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.e2e.browsing import CHROMIUM, PHONE, Open, overflow
 from tests.e2e.server import Server, command
-from tests.e2e.wait import LONGEST_SECONDS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PRODUCT = "prd_content_api"
-expect.set_options(timeout=LONGEST_SECONDS * 1000)
 
 
 class Shop:
@@ -76,36 +72,12 @@ def shop(server: Server, seller: httpx.Client) -> Shop:
     return Shop(seller, server.url)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """A page that must not complain, break its policy or speak to another host."""
-    opened = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
-    complaints: list[str] = []
-    opened.on("console", lambda said: complaints.append(said.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("request", lambda asked: complaints.append(asked.url) if server.url not in asked.url else None)
-    opened.add_init_script(
-        "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective))"
-    )
-    yield opened
-    opened.context.close()
-    assert complaints == []
-
-
 def button(page: Page, name: str) -> Any:
     return page.get_by_role("button", name=name)
 
 
-def test_a_customer_picks_a_plan_is_declined_once_pays_and_is_sent_back(page: Page, shop: Shop) -> None:
-    page.goto(shop.checkout(returnUrl=f"{shop.own_page()}&from=checkout"))
+def test_a_customer_picks_a_plan_is_declined_once_pays_and_is_sent_back(open_page: Open, shop: Shop) -> None:
+    page = open_page(shop.checkout(returnUrl=f"{shop.own_page()}&from=checkout"), PHONE)
     expect(page).to_have_title("Northwind AI: checkout")
     expect(page.get_by_role("heading", level=1)).to_have_text("Choose a plan for Content API")
     button(page, "Choose Pro").click()
@@ -121,17 +93,17 @@ def test_a_customer_picks_a_plan_is_declined_once_pays_and_is_sent_back(page: Pa
     assert [(each["planRef"], each["status"]) for each in shop.purchases()] == [("pln_pro", "active")]
 
 
-def test_a_link_that_was_used_is_told_so(page: Page, shop: Shop) -> None:
+def test_a_link_that_was_used_is_told_so(open_page: Open, shop: Shop) -> None:
     link = shop.checkout(planRef="pln_pro")
-    page.goto(link)
+    page = open_page(link, PHONE)
     button(page, "Pay $19.00").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are all set")
     page.goto(link)
     expect(page.get_by_role("heading", level=1)).to_have_text("This is done already")
 
 
-def test_pay_as_you_go_starts_and_is_topped_up(page: Page, shop: Shop) -> None:
-    page.goto(shop.checkout(planRef="pln_payg"))
+def test_pay_as_you_go_starts_and_is_topped_up(open_page: Open, shop: Shop) -> None:
+    page = open_page(shop.checkout(planRef="pln_payg"), PHONE)
     button(page, "Start").click()
     expect(page.get_by_role("status")).to_have_text("Pay as you go is active.")
     page.get_by_role("radio", name="Another amount").check()
@@ -144,8 +116,8 @@ def test_pay_as_you_go_starts_and_is_topped_up(page: Page, shop: Shop) -> None:
     expect(page.get_by_text("Your balance is 125,000 credits.")).to_be_visible()
 
 
-def test_a_customer_cancels_the_renewal_and_takes_it_up_again(page: Page, shop: Shop) -> None:
-    page.goto(shop.checkout(planRef="pln_pro"))
+def test_a_customer_cancels_the_renewal_and_takes_it_up_again(open_page: Open, shop: Shop) -> None:
+    page = open_page(shop.checkout(planRef="pln_pro"), PHONE)
     button(page, "Pay $19.00").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are all set")
     page.goto(shop.own_page())
@@ -159,8 +131,8 @@ def test_a_customer_cancels_the_renewal_and_takes_it_up_again(page: Page, shop: 
     assert "cancelledAt" not in bought
 
 
-def test_the_pages_fit_a_phone(page: Page, shop: Shop) -> None:
+def test_the_pages_fit_a_phone(open_page: Open, shop: Shop) -> None:
     for link in (shop.checkout(), shop.checkout(planRef="pln_pro"), shop.own_page()):
-        page.goto(link)
+        page = open_page(link, PHONE)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert overflow(page) <= 0

@@ -160,6 +160,19 @@ async def test_the_card_is_known_once_it_has_paid(client: Client) -> None:
     assert list(faults(await client.get(path))) == ["customerRef"]
 
 
+async def test_no_tax_is_collected(client: Client) -> None:
+    path = f"{INTENTS}/{(await topup(client))['processorPaymentId']}/business-details"
+    body = {"isBusiness": True, "country": "SE", "taxId": "SE556012579001"}
+    assert ok(await client.post(path, json=body))["taxBreakdown"] == {
+        "subtotal": 2500, "taxAmount": 0, "taxRate": 0, "treatment": "not_collecting", "total": 2500,
+        "currency": "usd", "inclusive": False,
+    }  # fmt: skip
+    assert faults(await client.post(path, json={})) == {"isBusiness": "is required"}
+    assert list(faults(await client.post(path, json=body | {"country": "Sweden"}))) == ["country"]
+    unknown = await client.post(f"{INTENTS}/pi_none/business-details", json=body)
+    error(unknown, 404, "PAYMENT_INTENT_NOT_FOUND")
+
+
 async def test_an_unknown_intent_has_the_contracts_own_answer(client: Client, stranger: Client) -> None:
     made = await topup(client)
     for who, ref in ((client, "pi_none"), (stranger, made["processorPaymentId"])):

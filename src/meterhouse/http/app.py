@@ -168,6 +168,9 @@ def _payment_routes(payments: PaymentRoutes) -> Routes:
         post(path, operation_id="createPaymentIntent")(payments.create),
         get(one, operation_id="getPaymentIntent")(payments.get),
         post(f"{one}/process", operation_id="processPaymentIntent", status_code=200)(payments.process),
+        post(f"{one}/business-details", operation_id="setBusinessDetails", status_code=200)(
+            payments.business_details
+        ),
         get("/v1/sdk/payment-method", operation_id="getPaymentMethod")(payments.card),
     ]
 

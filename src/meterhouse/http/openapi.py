@@ -43,6 +43,7 @@ _REQUIRED: Final = {
     "PaymentBody": ["customerRef"],
     "ProcessBody": ["customerRef"],
     "ConfirmBody": ["clientSecret"],
+    "BusinessBody": ["isBusiness"],
     "SelectPlanBody": ["planRef"],
     "SelectTopupBody": ["amount"],
     "PayBody": ["outcome"],

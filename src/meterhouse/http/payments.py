@@ -1,5 +1,6 @@
 """Payment intents and cards over HTTP (contract §3.7)."""
 
+import re
 from typing import Annotated, Any, Final
 
 from litestar.di import NamedDependency
@@ -27,6 +28,7 @@ from meterhouse.ports import Catalog
 
 _MAX_DESCRIPTION: Final = 500
 _MAX_PAGE: Final = 100
+_COUNTRY: Final = re.compile("[A-Za-z]{2}")
 _MAX_OFFSET: Final = 2**31
 _WAITING: Final = {
     PaymentStatus.PROCESSING: "processing",
@@ -61,6 +63,29 @@ class ConfirmBody(Struct, rename="camel"):
 
     client_secret: str | None = None
     outcome: TestOutcome = TestOutcome.SUCCESS
+
+
+class BusinessBody(Struct, rename="camel"):
+    """country: ISO 3166-1, two letters. Nothing here decides by any of it."""
+
+    is_business: bool | None = None
+    country: str | None = None
+
+
+class TaxBreakdown(Struct, rename="camel", kw_only=True):
+    """Minor units of `currency`."""
+
+    subtotal: int
+    total: int
+    currency: str
+    tax_amount: int = 0
+    tax_rate: int = 0
+    treatment: str = "not_collecting"
+    inclusive: bool = False
+
+
+class TaxAnswer(Struct, rename="camel"):
+    tax_breakdown: TaxBreakdown
 
 
 class PaymentItem(Struct, rename="camel", omit_defaults=True, kw_only=True):
@@ -171,6 +196,19 @@ class PaymentRoutes:
         if payment.status is not PaymentStatus.SUCCEEDED:
             raise PaymentNotSucceeded(payment.status)
         return await self._processed(caller, payment)
+
+    async def business_details(
+        self, caller: NamedDependency[Caller], reference: FromPath[str], data: JSONBody[BusinessBody]
+    ) -> TaxAnswer:
+        """Say what tax there is on a payment: none, since this server collects none."""
+        if data.is_business is None:
+            raise ValidationFailed.of("isBusiness", "is required")
+        if data.country is not None and not _COUNTRY.fullmatch(data.country):
+            raise ValidationFailed.of("country", "must be an ISO 3166 code, e.g. SE")
+        payment = await self._payments.get(caller.scope.id, reference)
+        return TaxAnswer(
+            TaxBreakdown(subtotal=payment.amount, total=payment.amount, currency=payment.currency.lower())
+        )
 
     async def confirm(self, reference: FromPath[str], data: JSONBody[ConfirmBody]) -> ConfirmedAnswer:
         """Pay in the sandbox, or be declined, as a customer would in the browser. The secret is enough."""
