@@ -5,8 +5,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from meterhouse.model.customer import NewCustomer
 from meterhouse.model.errors import IdempotencyConflict, PaymentNotFound, PaymentNotSucceeded
-from meterhouse.model.hosted import Choice, HostedKind, NewHosted
+from meterhouse.model.hosted import Choice, HostedKind, HostedStatus, NewHosted
 from meterhouse.model.once import Once
 from meterhouse.model.payment import Card, Intent, NewPayment, PaymentPurpose, PaymentStatus
 from meterhouse.model.plan import Plan
@@ -137,6 +138,21 @@ async def test_the_card_is_the_one_of_the_last_payment_that_succeeded(
     other = Card("mastercard", "4444", 1, 2030)
     await payments.note(caller.scope.id, msgspec.structs.replace(PAID, id="pi_2", card=other))
     assert await payments.card(caller.scope.id, "cus_1") == other
+
+
+async def test_who_gets_a_deleted_customers_ref_sees_nothing_of_it(catalog: Catalog, caller: Caller) -> None:
+    ada = NewCustomer(reference="cus_1", email="ada@example.com", name="Ada")
+    await catalog.customers.create(caller, ada)
+    await catalog.payments.add(caller, NEW, intent(), once())
+    await catalog.payments.note(caller.scope.id, PAID)
+    new = NewHosted(kind=HostedKind.CUSTOMER, customer_ref="cus_1")
+    session_id = await catalog.hosted.open(caller.scope.id, new)
+    await catalog.customers.delete(caller, "cus_1")
+    await catalog.customers.create(caller, ada)
+    assert await catalog.payments.card(caller.scope.id, "cus_1") is None
+    session = await catalog.hosted.find(session_id)
+    assert session is not None
+    assert session.status_at(catalog.hosted.now()) is HostedStatus.EXPIRED
 
 
 async def test_a_choice_is_kept_while_the_session_is_active(opened: OpenedCatalog, caller: Caller) -> None:

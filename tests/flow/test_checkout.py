@@ -145,6 +145,21 @@ async def test_a_plan_is_paid_in_the_currency_that_is_chosen(client: Client, nob
     assert (bought["amount"], bought["currency"]) == (1800, "EUR")
 
 
+async def test_a_price_that_changed_meanwhile_is_not_paid_at_the_old_one(
+    client: Client, nobody: Client
+) -> None:
+    pro = await plan(client, price=1900)
+    page = await opened(client, nobody, planRef=pro)
+    await page.does("pay", outcome="decline")
+    ok(await client.put(f"/v1/sdk/products/{PRODUCT}/plans/{pro}", json={"price": 2900}))
+    assert (await page.look())["amount"] == 2900
+    await page.does("pay", outcome="success")
+    paid, declined = ok(await client.get("/v1/sdk/payment-intents"))["paymentIntents"]
+    assert {(each["amount"], each["status"]) for each in (paid, declined)} == {
+        (2900, "succeeded"), (1900, "requires_payment_method"),
+    }  # fmt: skip
+
+
 async def test_another_plan_may_be_chosen_until_it_is_paid(client: Client, nobody: Client) -> None:
     pro, team = await plan(client, price=1900), await plan(client, price=4900)
     page = await opened(client, nobody, planRef=pro)

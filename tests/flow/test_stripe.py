@@ -168,6 +168,11 @@ async def test_every_status_of_stripe_is_known(
     assert (await processor.look("pi_1")).status == status
 
 
+async def test_a_status_that_is_new_is_not_decided_yet(stripe: Stripe, processor: StripeProcessor) -> None:
+    stripe.answers = [(200, INTENT | {"status": "requires_a_poem"})]
+    assert (await processor.look("pi_1")).status is PaymentStatus.PROCESSING
+
+
 async def test_what_stripe_refuses_is_refused_with_its_reason(
     stripe: Stripe, processor: StripeProcessor
 ) -> None:

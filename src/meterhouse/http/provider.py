@@ -23,7 +23,7 @@ class PlatformConfig(Struct, rename="camel", omit_defaults=True):
 
 
 class AuditEntryAnswer(Struct, rename="camel"):
-    """actor: `key:key_…`, `operator:…` or `cli`. changes: `{field: [before, after]}`."""
+    """actor: `key:key_…`, `operator:…`, `customer:cus_…` or `cli`. changes: `{field: [before, after]}`."""
 
     id: int
     at: datetime

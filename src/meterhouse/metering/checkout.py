@@ -264,7 +264,7 @@ def _asked(session: Hosted, view: CheckoutView) -> PaymentRequest:
         purpose=PaymentPurpose.CREDIT_TOPUP if is_topup else PaymentPurpose.PRODUCT,
         product_ref=session.product_ref,
         plan_ref=None if is_topup or view.plan is None else view.plan.ref,
-        amount=session.amount,
+        amount=view.amount,  # as it was shown: at another price it is another payment
         currency=view.currency,
     )
 

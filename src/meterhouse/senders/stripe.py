@@ -80,10 +80,18 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
     return Intent(
         id=found.id,
         client_secret=found.client_secret or "",
-        status=PaymentStatus(found.status),
+        status=_status(found.status),
         card=_card(found.latest_charge),
         failure=None if failure is None else failure.message,
     )
+
+
+def _status(said: str) -> PaymentStatus:
+    """Return the status; one that this version does not know is not decided yet."""
+    try:
+        return PaymentStatus(said)
+    except ValueError:
+        return PaymentStatus.PROCESSING
 
 
 def _card(charge: str | stripe.Charge | None) -> Card | None:

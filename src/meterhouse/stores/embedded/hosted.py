@@ -97,6 +97,15 @@ class SqliteHostedSessions:
         return await self._database.write(work)
 
 
+def end_all_of(connection: sqlite3.Connection, scope_id: int, customer_ref: str, now_us: int) -> None:
+    """End the links of a deleted customer: they must not open what the next owner of its ref has."""
+    connection.execute(
+        "UPDATE hosted_session SET expires_at = min(expires_at, :now)"
+        " WHERE scope_id = :scope AND customer_ref = :customer",
+        {"now": now_us, "scope": scope_id, "customer": customer_ref},
+    )
+
+
 def _find(connection: sqlite3.Connection, session_id: str) -> Hosted | None:
     row: Sequence[object] | None = connection.execute(
         f"SELECT {_COLUMNS} FROM hosted_session WHERE sha256 = ?", (_digest(session_id),)

@@ -113,6 +113,15 @@ class SqlitePayments:
         return None if row is None else Card(*row)
 
 
+def forget(connection: sqlite3.Connection, scope_id: int, customer_ref: str) -> None:
+    """Forget the cards of a customer that is deleted: who gets its ref again must not see them."""
+    connection.execute(
+        "UPDATE payment_intent SET (card_brand, card_last4, card_exp_month, card_exp_year)"
+        " = (NULL, NULL, NULL, NULL) WHERE scope_id = ? AND customer_ref = ?",
+        (scope_id, customer_ref),
+    )
+
+
 def _purchase(connection: sqlite3.Connection, caller: Caller, payment: Payment, now_us: int) -> str | None:
     """Give the plan that was paid for; None where it was for none."""
     if (plan := payment.plan) is None:
