@@ -13,6 +13,7 @@ from tests.conftest import Client, speak_to
 from tests.contract.catalogs import Clock
 from tests.flow.answers import error, faults, ok
 from tests.flow.shop import CUSTOMER, FREE, PAY_AS_YOU_GO, PRODUCT, activate, balance, plan
+from tests.flow.visitor import Page, opened, purchases
 
 EUROS = [{"currency": "USD", "price": 1900, "default": True}, {"currency": "EUR", "price": 1800}]
 
@@ -23,39 +24,6 @@ async def timed(tmp_path: Path) -> AsyncIterator[tuple[Clock, Client]]:
     async with open_service(Settings(data=str(tmp_path / "timed")), clock) as service:
         assert service.first_start is not None
         yield clock, speak_to(service, service.first_start.secret)
-
-
-class Page:
-    """What a browser does with a checkout link."""
-
-    def __init__(self, browser: Client, session_id: str) -> None:
-        self._browser = browser
-        self.path = f"/v1/checkout-sessions/{session_id}"
-
-    async def look(self) -> dict[str, Any]:
-        found: dict[str, Any] = ok(await self._browser.get(self.path))
-        return found
-
-    async def offers(self) -> list[str]:
-        return [each["reference"] for each in ok(await self._browser.get(f"{self.path}/plans"))["plans"]]
-
-    async def send(self, action: str, **body: Any) -> Any:
-        return await self._browser.post(f"{self.path}/{action}", json=body)
-
-    async def does(self, action: str, **body: Any) -> dict[str, Any]:
-        done: dict[str, Any] = ok(await self.send(action, **body))
-        return done
-
-
-async def opened(client: Client, nobody: Client, **fields: Any) -> Page:
-    body = {"customerRef": CUSTOMER, "productRef": PRODUCT} | fields
-    session = ok(await client.post("/v1/sdk/checkout-sessions", json=body), 201)
-    return Page(nobody, session["sessionId"])
-
-
-async def purchases(client: Client) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ok(await client.get("/v1/sdk/purchases"))["purchases"]
-    return found
 
 
 async def test_a_customer_chooses_a_plan_pays_and_has_it(client: Client, nobody: Client) -> None:
@@ -158,6 +126,18 @@ async def test_a_price_that_changed_meanwhile_is_not_paid_at_the_old_one(
     assert {(each["amount"], each["status"]) for each in (paid, declined)} == {
         (2900, "succeeded"), (1900, "requires_payment_method"),
     }  # fmt: skip
+
+
+async def test_a_currency_that_a_plan_is_sold_in_no_more_gives_way_to_the_default(
+    client: Client, nobody: Client
+) -> None:
+    pro = await plan(client, pricingOptions=EUROS)
+    page = await opened(client, nobody)
+    await page.does("select-plan", planRef=pro, currency="EUR")
+    path = f"/v1/sdk/products/{PRODUCT}/plans/{pro}"
+    ok(await client.put(path, json={"pricingOptions": [{"currency": "USD", "price": 2100}]}))
+    seen = await page.look()
+    assert (seen["amount"], seen["currency"]) == (2100, "USD")
 
 
 async def test_another_plan_may_be_chosen_until_it_is_paid(client: Client, nobody: Client) -> None:

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,7 +21,13 @@ from meterhouse.model.errors import (
     ProcessorUnavailable,
 )
 from meterhouse.model.payment import Card, NewPayment, PaymentPurpose, PaymentStatus
+from meterhouse.model.tenant import Caller, Environment
 from meterhouse.senders.stripe import StripeProcessor
+from meterhouse.settings import Settings
+from meterhouse.wiring import open_service
+from tests.conftest import speak_to
+from tests.flow.answers import error, ok
+from tests.flow.shop import CUSTOMER, PRODUCT, plan
 
 SECRET = "sk_test_51secret"
 NEW = NewPayment(
@@ -221,3 +228,62 @@ async def test_calls_do_not_wait_for_each_other(stripe: Stripe, processor: Strip
     made = await asyncio.gather(*(processor.create(NEW, f"key {number}") for number in range(4)))
     assert len({each.id for each in made}) == 1
     assert {asked.headers["idempotency-key"] for asked in stripe.asked} == {f"key {n}" for n in range(4)}
+
+
+async def test_in_live_a_plan_is_paid_with_stripe_and_given_once_stripe_says_so(
+    stripe: Stripe, processor: StripeProcessor, tmp_path: Path
+) -> None:
+    async with open_service(Settings(data=str(tmp_path)), live=processor) as service:
+        scope = await service.catalog.providers.scope("default", Environment.LIVE)
+        client = speak_to(service, (await service.catalog.keys.create(Caller(scope, "cli"), "live")).secret)
+        made = {"reference": CUSTOMER, "email": "ada@example.com"}
+        ok(await client.post("/v1/sdk/customers", json=made), 201)
+        ok(await client.post("/v1/sdk/products", json={"reference": PRODUCT, "name": "API"}), 201)
+        refs = {"customerRef": CUSTOMER, "productRef": PRODUCT, "planRef": await plan(client, price=1900)}
+        stripe.answers = [(200, INTENT)]
+        intents, key = "/v1/sdk/payment-intents", {"idempotency-key": "key"}
+        made = ok(await client.post(intents, json=refs, headers=key), 201)
+        assert ok(await client.post(intents, json=refs, headers=key), 201) == made
+        assert len(stripe.asked) == 1
+        assert (made["processorPaymentId"], made["publishableKey"]) == (INTENT["id"], "pk_test_1")
+        assert ok(await client.get("/v1/sdk/platform-config")) == {"stripePublishableKey": "pk_test_1"}
+        process = f"{intents}/{INTENT['id']}/process"
+        for answer, status in ((INTENT | {"status": "processing"}, "processing"),
+                               (INTENT | {"status": "canceled"}, "cancelled")):  # fmt: skip
+            stripe.answers = [(200, answer)]
+            assert ok(await client.post(process, json=refs)) == {"status": status}
+        stripe.answers = [(200, DECLINED)]
+        error(await client.post(process, json=refs), 400, "payment_not_succeeded")
+        stripe.answers = [(200, PAID)]
+        done = ok(await client.post(process, json=refs))
+        assert (done["status"], done["purchase"]["planRef"]) == ("succeeded", refs["planRef"])
+        asked = len(stripe.asked)
+        assert ok(await client.post(process, json=refs)) == done
+        assert len(stripe.asked) == asked
+        card = ok(await client.get("/v1/sdk/payment-method", params={"customerRef": CUSTOMER}))
+        assert (card["brand"], card["last4"]) == ("visa", "4242")
+        confirm = {"clientSecret": INTENT["client_secret"], "outcome": "success"}
+        error(
+            await client.post(f"/v1/payment-intents/{INTENT['id']}/confirm", json=confirm), 403, "forbidden"
+        )
+
+
+async def test_what_stripe_cannot_do_now_is_503_and_may_be_sent_again(
+    stripe: Stripe, processor: StripeProcessor, tmp_path: Path
+) -> None:
+    async with open_service(Settings(data=str(tmp_path)), live=processor) as service:
+        scope = await service.catalog.providers.scope("default", Environment.LIVE)
+        client = speak_to(service, (await service.catalog.keys.create(Caller(scope, "cli"), "live")).secret)
+        made = {"reference": CUSTOMER, "email": "ada@example.com"}
+        ok(await client.post("/v1/sdk/customers", json=made), 201)
+        body = {"customerRef": CUSTOMER, "purpose": "usage_billing", "amount": 1900, "currency": "eur"}
+        stripe.answers = [(500, problem("api_error", None, "Something is wrong"))]
+        path, key = "/v1/sdk/payment-intents", {"idempotency-key": "key"}
+        refused = await client.post(path, json=body, headers=key)
+        error(refused, 503, "processor_unavailable")
+        assert refused.headers["retry-after"] == "1"
+        small = problem("invalid_request_error", "amount_too_small", "Amount must be at least 0.50")
+        stripe.answers = [(400, small)]
+        error(await client.post(path, json=body, headers=key), 400, "payment_refused")
+        stripe.answers = [(200, INTENT)]
+        assert ok(await client.post(path, json=body, headers=key), 201)["status"] == "requires_payment_method"

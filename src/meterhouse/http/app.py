@@ -107,7 +107,8 @@ def build_app(
 def _contract_routes(catalog: Catalog, metering: Metering) -> Routes:
     customers = CustomerRoutes(catalog.customers, metering.views, metering.credits)
     products = ProductRoutes(catalog.products, catalog.plans)
-    stripe_key = metering.payments.live_publishable_key
+    live = metering.payments.processors.live
+    stripe_key = None if live is None else live.publishable_key
     provider = ProviderRoutes(catalog.providers, catalog.audit, stripe_key)
     customer, product = "/v1/sdk/customers/{reference:str}", "/v1/sdk/products/{reference:str}"
     return [

@@ -159,9 +159,10 @@ class Checkout:
     async def pay(self, visit: Visit, outcome: TestOutcome) -> CheckoutView:
         """Pay what was chosen, or have it declined, in the sandbox. What was paid for is given at once.
 
-        Raises NothingToPay; Forbidden in live.
+        Raises NothingToPay, and what `Processors.test` raises.
         """
         check_active(visit)
+        self._payments.processors.test(visit.caller.scope.environment)  # before anything is asked for
         view = await self.view(visit)
         if view.step is not Step.PAY:
             raise NothingToPay
@@ -226,6 +227,8 @@ class Checkout:
         plan = await self._catalog.plans.get(visit.caller.scope.id, visit.session.plan_ref)
         if plan is None or not plan.is_active:
             return None
+        if all(option.currency != visit.session.currency for option in plan.pricing_options):
+            return plan  # it is sold in that currency no more
         return priced_in(plan, visit.session.currency)
 
     async def _product(self, visit: Visit) -> Product | None:

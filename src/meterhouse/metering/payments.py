@@ -48,28 +48,32 @@ class PaymentRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str | None = None
 
 
-class Payments:
+class Processors(Struct, frozen=True):
     """sandbox: takes no money. live: None where nothing is configured to take any."""
 
-    def __init__(
-        self, catalog: Catalog, credits_: Credits, sandbox: TestProcessor, live: PaymentProcessor | None
-    ) -> None:
-        self._catalog = catalog
-        self._credits = credits_
-        self._sandbox = sandbox
-        self._live = live
+    sandbox: TestProcessor
+    live: PaymentProcessor | None
 
-    def processor(self, environment: Environment) -> PaymentProcessor:
+    def of(self, environment: Environment) -> PaymentProcessor:
         """Raises PaymentsNotConfigured."""
         if environment is Environment.SANDBOX:
-            return self._sandbox
-        if self._live is None:
+            return self.sandbox
+        if self.live is None:
             raise PaymentsNotConfigured
-        return self._live
+        return self.live
 
-    @property
-    def live_publishable_key(self) -> str | None:
-        return None if self._live is None else self._live.publishable_key
+    def test(self, environment: Environment) -> TestProcessor:
+        """Return what does as it is told. Raises PaymentsNotConfigured, Forbidden: this is live."""
+        if self.of(environment) is not self.sandbox:
+            raise Forbidden("Test payments are for the sandbox; in live, customers pay with the processor.")
+        return self.sandbox
+
+
+class Payments:
+    def __init__(self, catalog: Catalog, credits_: Credits, processors: Processors) -> None:
+        self._catalog = catalog
+        self._credits = credits_
+        self.processors = processors
 
     async def create(self, caller: Caller, asked: PaymentRequest, key: str) -> Payment:
         """Ask a customer for what a plan or credits cost. A repeat asks for nothing more.
@@ -78,7 +82,7 @@ class Payments:
         what `PaymentProcessor.create` raises.
         """
         scope = caller.scope
-        processor = self.processor(scope.environment)
+        processor = self.processors.of(scope.environment)
         once = Once.of(_ASKED, key, asked)
         assert once is not None  # noqa: S101 - there is a key
         made = await self._catalog.payments.made(scope.id, once)
@@ -107,19 +111,18 @@ class Payments:
         """
         payment = await self.get(caller.scope.id, ref)
         if payment.status is not PaymentStatus.SUCCEEDED:
-            intent = await self.processor(caller.scope.environment).look(payment.id)
+            intent = await self.processors.of(caller.scope.environment).look(payment.id)
             payment = await self._catalog.payments.note(caller.scope.id, intent)
         return await self._give(caller, payment)
 
     async def confirm(self, caller: Caller, ref: str, outcome: TestOutcome) -> Payment:
         """Pay in the sandbox, as a customer would in the browser. One that is paid stays so.
 
-        Raises PaymentNotFound; Forbidden in live.
+        Raises PaymentNotFound, and what `Processors.test` raises.
         """
-        if caller.scope.environment is not Environment.SANDBOX:
-            raise Forbidden("Test payments are for the sandbox; in live, customers pay with the processor.")
+        processor = self.processors.test(caller.scope.environment)
         payment = await self.get(caller.scope.id, ref)
-        intent = await self._sandbox.confirm(payment.id, outcome)
+        intent = await processor.confirm(payment.id, outcome)
         return await self._give(caller, await self._catalog.payments.note(caller.scope.id, intent))
 
     async def confirm_with_secret(self, ref: str, client_secret: str, outcome: TestOutcome) -> Payment:
