@@ -123,7 +123,6 @@ class Life:
                 scope_id=self.scope_id,
                 type="usage.api_call",
                 customer_ref=CUSTOMER,
-                customer_known=True,
                 product_ref=PRODUCT,
                 purchase_ref=None,
                 meter="requests",

@@ -62,7 +62,7 @@ async def live_through(opened: EmbeddedLedger, customers: int) -> list[Purchase]
 
 async def use(opened: EmbeddedLedger, scope_id: int, ref: str, units: int, ttl_days: int) -> None:
     track = Track(
-        scope_id=scope_id, type="usage.api_call", customer_ref=ref, customer_known=True, product_ref=PRODUCT,
+        scope_id=scope_id, type="usage.api_call", customer_ref=ref,  product_ref=PRODUCT,
         purchase_ref=None, meter=None, units=units * NANO, outcome=Outcome.SUCCESS, timestamp=None, key=None,
     )  # fmt: skip
     reserve = Reserve(

@@ -62,3 +62,24 @@ def test_the_ledger_is_made_again_from_the_log_and_is_the_same(tmp_path: Path) -
         server.start()
         with server.client(key) as client:
             assert told(client, purchase) == before
+
+
+def test_a_hold_outlives_kill_9_and_is_settled_once(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:
+        key = server.key()
+        with server.client(key) as client:
+            purchase = live_a_little(client)
+            wanted = {"units": 10, "ttlSeconds": 3600, "idempotencyKey": "h"}
+            hold = post(client, "/v1/sdk/limits", ASKED | {"reserve": wanted})
+        server.kill()
+        server.start()
+        with server.client(key) as client:
+            assert post(client, "/v1/sdk/limits", ASKED | {"reserve": wanted}) == hold
+            url = f"/v1/sdk/holds/{hold['holdRef']}/settle"
+            done = post(client, url, {"units": 8, "idempotencyKey": "s"})
+            used = client.get(f"/v1/sdk/purchases/{purchase}").json()["usage"]["used"]
+        server.kill()
+        server.start()
+        with server.client(key) as client:
+            assert post(client, url, {"units": 8, "idempotencyKey": "s"}) == done
+            assert client.get(f"/v1/sdk/purchases/{purchase}").json()["usage"]["used"] == used

@@ -3,7 +3,7 @@
 Contract: solvapay.md §3.1 (`/usages`, `/meter-events`) and §7; unknown keys are ignored.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
@@ -72,7 +72,6 @@ class Known(NamedTuple):
     """
 
     scope_id: int
-    customers: Container[str]
     meters: Mapping[str, Meter]
     now: Callable[[], datetime]
     age_days: int
@@ -99,7 +98,6 @@ def read_usage(body: UsageBody, header_key: str | None, known: Known) -> Track |
         scope_id=known.scope_id,
         type=f"usage.{action}",
         customer_ref=customer_ref,
-        customer_known=customer_ref in known.customers,
         product_ref=faults.ref("productRef", body.product_ref, body.product_reference),
         purchase_ref=faults.ref("purchaseRef", body.purchase_ref, body.purchase_reference),
         meter=_meter_of(body, meter),
@@ -134,7 +132,6 @@ def read_meter_event(body: MeterEventBody, header_key: str | None, known: Known)
         scope_id=known.scope_id,
         type=f"meter.{name}",
         customer_ref=customer_ref,
-        customer_known=customer_ref in known.customers,
         product_ref=faults.ref("productRef", body.product_ref, body.product_reference),
         purchase_ref=faults.ref("purchaseRef", body.purchase_ref, None),
         meter=name,

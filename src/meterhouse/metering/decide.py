@@ -88,7 +88,7 @@ def _track(event: Track, account: Account, number: int) -> Verdict:
 
 def _unattributed(event: Track, account: Account) -> Skipped | None:
     """Return why an event counts for no purchase, None where it counts for one."""
-    if not event.customer_known:
+    if not account.customer_known:
         return Skipped.CUSTOMER_NOT_FOUND
     if event.product_ref is None and event.purchase_ref is None:
         return Skipped.NO_PRODUCT_REF

@@ -1,6 +1,8 @@
 """The limit check: may this customer go on, and what has it to do if not (contract §3.2, §4.2)."""
 
+import time
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -15,6 +17,9 @@ from meterhouse.model.product import Product
 from meterhouse.model.purchase import Origin, Sale
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog, Ledger
+
+_REMEMBERED: Final = 10_000
+_REMEMBERED_SECONDS: Final = 0.5
 
 
 class Reservation(Struct, frozen=True):
@@ -56,6 +61,7 @@ class Limits:
     def __init__(self, ledger: Ledger, catalog: Catalog) -> None:
         self._ledger = ledger
         self._catalog = catalog
+        self._products: dict[tuple[int, str], tuple[Product, float]] = {}
 
     async def check(self, caller: Caller, asked: LimitQuestion) -> LimitFinding:
         """Answer a limit check; a customer without a purchase is first enrolled in a free default plan.
@@ -63,12 +69,13 @@ class Limits:
         Raises CustomerNotFound, ProductNotFound; with `reserve` IdempotencyConflict and Unavailable.
         """
         scope_id = caller.scope.id
-        if not await self._catalog.directory.known_customers(scope_id, (asked.customer_ref,)):
-            raise CustomerNotFound.named(asked.customer_ref)
-        product = await self._catalog.products.get(scope_id, asked.product_ref)
-        if product is None:
-            raise ProductNotFound
         account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
+        # Who has a purchase that gives access exists.
+        if not _has_access(account) and not await self._catalog.directory.known_customers(
+            scope_id, (asked.customer_ref,)
+        ):
+            raise CustomerNotFound.named(asked.customer_ref)
+        product = await self._product(scope_id, asked.product_ref)
         if not _has_access(account):
             default = await self._catalog.plans.default_of(scope_id, asked.product_ref)
             if default is None:
@@ -84,6 +91,26 @@ class Limits:
         if not found.within:
             return await self._denied(scope_id, asked, product, account)
         return LimitFinding(product=product, account=account, access=found)
+
+    async def _product(self, scope_id: int, ref: str) -> Product:
+        """Return a product. That it is there is looked up; how it was named half a second ago may be said.
+
+        Raises ProductNotFound.
+        """
+        known = self._products.get((scope_id, ref))
+        if (
+            known is not None
+            and time.monotonic() < known[1]
+            and await self._catalog.directory.known_products(scope_id, (ref,))
+        ):
+            return known[0]
+        product = await self._catalog.products.get(scope_id, ref)
+        if product is None:
+            raise ProductNotFound
+        if len(self._products) >= _REMEMBERED:
+            self._products.clear()
+        self._products[scope_id, ref] = (product, time.monotonic() + _REMEMBERED_SECONDS)
+        return product
 
     async def _reserve(
         self, scope_id: int, asked: LimitQuestion, product: Product, reserve: Reservation

@@ -27,10 +27,6 @@ from meterhouse.ports import Directory, Ledger, Meters
 
 class _Named(Protocol):
     @property
-    def customer_ref(self) -> str | None: ...
-    @property
-    def customer_id(self) -> str | None: ...
-    @property
     def meter_name(self) -> str | None: ...
 
 
@@ -90,7 +86,7 @@ class UsageRecorder:
             read = read_meter_event(event, header_key, known)
             if not isinstance(read, Track):
                 raise _meter_error(read)
-            if not read.customer_known:
+            if not await self._directory.known_customers(scope_id, (read.customer_ref,)):
                 raise CustomerNotFound.named(read.customer_ref)
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
@@ -111,7 +107,8 @@ class UsageRecorder:
                     for i, each in enumerate(events)
                 ]
             )
-            if not all(action.customer_known for action in actions):
+            refs = {action.customer_ref for action in actions}
+            if len(await self._directory.known_customers(scope_id, refs)) < len(refs):
                 raise CustomerNotFound("One or more customers not found")
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
@@ -123,14 +120,12 @@ class UsageRecorder:
         return [outcome for outcome in outcomes if isinstance(outcome, Tracked)]
 
     async def _known(self, scope_id: int, bodies: Sequence[_Named], age_days: int) -> Known:
-        """Look up, once for all events, the customers and meters they name."""
-        customers = {ref for body in bodies if (ref := body.customer_ref or body.customer_id)}
+        """Look up, once for all events, the meters they name."""
         names = {body.meter_name for body in bodies if body.meter_name}
         if any(isinstance(body, MeterEventBody) for body in bodies):
             names.add(DEFAULT_METER)
         meters = {name: meter for name in names if (meter := await self._meters.named(scope_id, name))}
-        found = await self._directory.known_customers(scope_id, customers)
-        return Known(scope_id, found, meters, self._now, age_days)
+        return Known(scope_id, meters, self._now, age_days)
 
 
 def _all(read: Sequence[Track | list[FieldError]]) -> tuple[Track, ...]:

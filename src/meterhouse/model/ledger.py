@@ -25,7 +25,7 @@ from meterhouse.model.terms import Terms
 
 
 class Track(Struct, frozen=True, kw_only=True):
-    """A meter event. customer_known: False is stored as received, attributed to nobody.
+    """A meter event. One of an unknown customer is stored as received, attributed to nobody.
 
     meter: the name of the one it is recorded on; None: the one of the purchase, else `requests`.
     units: billionths. timestamp: None is the time of recording. purchase_ref: pins the purchase.
@@ -35,7 +35,6 @@ class Track(Struct, frozen=True, kw_only=True):
     scope_id: int
     type: str
     customer_ref: str
-    customer_known: bool
     product_ref: str | None
     purchase_ref: str | None
     meter: str | None
@@ -106,7 +105,8 @@ class Account(Struct, kw_only=True):
 
     period: the one of the purchase that holds the action's time; None where that is before the purchase.
     used, held: in that period, billionths; held counts open holds alone. carried: what rolled over into it.
-    balance, held_credits: of the customer, over all products.
+    balance, held_credits: of the customer, over all products. customer_known: whether there is such a one;
+    where a purchase gives access, there is.
     """
 
     at: int
@@ -119,6 +119,7 @@ class Account(Struct, kw_only=True):
     carried: int = 0
     balance: int = 0
     held_credits: int = 0
+    customer_known: bool = True
 
     @property
     def free_credits(self) -> int:

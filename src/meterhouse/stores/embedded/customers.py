@@ -166,6 +166,13 @@ def create(connection: sqlite3.Connection, caller: Caller, new: NewCustomer, now
     return customer
 
 
+def exists(connection: sqlite3.Connection, scope_id: int, ref: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM customer WHERE scope_id = ? AND ref = ? AND deleted_at IS NULL", (scope_id, ref)
+    )
+    return found.fetchone() is not None
+
+
 def _change(
     connection: sqlite3.Connection, caller: Caller, ref: str, details: CustomerDetails, now_us: int
 ) -> Customer:

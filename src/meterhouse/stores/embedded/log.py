@@ -27,7 +27,7 @@ from meterhouse.model.event import (
     next_number,
 )
 from meterhouse.model.identity import keyed_rows
-from meterhouse.model.ledger import Outcomes, Recording
+from meterhouse.model.ledger import Outcomes, Recording, Track
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.accounts.fold import fold
@@ -204,6 +204,13 @@ class SqliteLog:
         book = Book(self._accounts, connection, at)
         numbers = range(number, number + 2 * most)
         recorder = Recorder(book, self._accounts, self._index, commit.ledger, numbers)
+        book.prepare(
+            action
+            for each in recordings
+            if isinstance(each.work, Recording)
+            for action in each.work.actions
+            if isinstance(action, Track)
+        )
         for each in recordings:
             assert isinstance(each.work, Recording)  # noqa: S101 - they were chosen so
             try:

@@ -108,6 +108,19 @@ def current(
     return None if row is None else _purchase(row)
 
 
+def all_current(
+    connection: sqlite3.Connection, scope_id: int, pairs: Collection[tuple[str, str]]
+) -> list[Purchase]:
+    """Return what `current` does for each pair of a customer and a product."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM json_each(?) AS asked CROSS JOIN purchase ON scope_id = ?"
+        " AND customer_ref = json_extract(asked.value, '$[0]')"
+        " AND product_ref = json_extract(asked.value, '$[1]') AND is_current = 1",
+        (msgspec.json.encode(pairs), scope_id),
+    )
+    return [_purchase(row) for row in rows.fetchall()]
+
+
 def has_purchases(connection: sqlite3.Connection, scope_id: int, product_ref: str) -> bool:
     found = connection.execute(
         "SELECT 1 FROM purchase WHERE scope_id = ? AND product_ref = ? LIMIT 1", (scope_id, product_ref)

@@ -4,7 +4,7 @@ Where nobody takes its changes, as where accounts are only looked at, nothing ha
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from meterhouse.model.meter import Meter
 from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
 from meterhouse.model.units import NANO
-from meterhouse.stores.embedded import meters, purchases
+from meterhouse.stores.embedded import customers, meters, purchases
 from meterhouse.stores.embedded.accounts import state
 from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
 
@@ -63,12 +63,38 @@ class Book:
         self._changed_balances: set[_Customer] = set()
         self._changed_holds: set[int] = set()
 
+    def prepare(self, events: Iterable[Track]) -> None:
+        """Read what these events bear on in a few pieces; one by one takes twice the time."""
+        wanted: dict[int, set[tuple[str, str]]] = {}
+        for event in events:
+            if event.product_ref is not None and event.purchase_ref is None:
+                wanted.setdefault(event.scope_id, set()).add((event.customer_ref, event.product_ref))
+        found: list[tuple[int, Purchase]] = []
+        for scope_id, pairs in wanted.items():
+            self._current |= {(scope_id, *pair): None for pair in pairs}
+            for purchase in purchases.all_current(self._connection, scope_id, pairs):
+                self._current[scope_id, purchase.customer_ref, purchase.product_ref] = purchase
+                found.append((scope_id, purchase))
+        periods = [
+            (scope_id, purchase.ref, period.number)
+            for scope_id, purchase in found
+            if (period := purchase.grid.period_at(self.at)) is not None
+        ]
+        paying = {
+            (scope_id, purchase.customer_ref) for scope_id, purchase in found if purchase.terms.is_prepaid
+        }
+        for key, total in zip(periods, self._accounts.totals(periods), strict=True):
+            self._totals[key] = _Total(*total)
+        refs = sorted(paying)
+        for customer, balance in zip(refs, self._accounts.balances(refs), strict=True):
+            if not balance[1]:  # else some of it may be due
+                self._balances[customer] = _Balance(*balance)
+
     def account(self, action: Action) -> tuple[Account, Hold | None]:
         """Return what bears on an action, and the hold it is about where it is about one of its scope."""
         match action:
             case Track():
-                at = self.at if action.timestamp is None else action.timestamp
-                return self._account(action.scope_id, self._purchase_of(action), at), None
+                return self._account_of_event(action), None
             case Reserve():
                 current = self._current_purchase(action.scope_id, action.customer_ref, action.product_ref)
                 return self._account(action.scope_id, current, self.at), None
@@ -168,6 +194,14 @@ class Book:
         )
         return self._filled(scope_id, account, purchase, terms)
 
+    def _account_of_event(self, event: Track) -> Account:
+        """Who has a purchase that gives access exists: most events need no look at the customers."""
+        at = self.at if event.timestamp is None else event.timestamp
+        account = self._account(event.scope_id, self._purchase_of(event), at)
+        if account.purchase is None or not account.purchase.gives_access(self.at):
+            account.customer_known = customers.exists(self._connection, event.scope_id, event.customer_ref)
+        return account
+
     def _filled(self, scope_id: int, account: Account, purchase: Purchase, terms: Terms) -> Account:
         if account.period is not None:
             key = (scope_id, purchase.ref, account.period.number)
@@ -207,8 +241,6 @@ class Book:
 
     def _purchase_of(self, event: Track) -> Purchase | None:
         """Return the purchase that an event pins, or the current one; None where it names neither."""
-        if not event.customer_known:
-            return None
         if event.purchase_ref is not None:
             pinned = self._purchase(event.scope_id, event.purchase_ref)
             return pinned if pinned is not None and pinned.customer_ref == event.customer_ref else None

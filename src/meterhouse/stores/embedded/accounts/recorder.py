@@ -202,7 +202,6 @@ class Recorder:
                 scope_id=action.scope_id,
                 type=action.type,
                 customer_ref=hold.customer_ref,
-                customer_known=True,
                 product_ref=hold.product_ref,
                 purchase_ref=hold.purchase_ref,
                 meter=hold.meter,

@@ -116,11 +116,11 @@ class Accounts:
 
     def total(self, key: tuple[int, str, int]) -> tuple[int, int]:
         """Return what was used and is held in a purchase's period, billionths."""
-        found = self.follower.get(_total_key(key))
-        if found is None:
-            return 0, 0
-        used_giga, used_nano, held_giga, held_nano = _decode_total(found)
-        return used_giga * _GIGA + used_nano, held_giga * _GIGA + held_nano
+        return _total(self.follower.get(_total_key(key)))
+
+    def totals(self, keys: Sequence[tuple[int, str, int]]) -> list[tuple[int, int]]:
+        """The same of many, in their order."""
+        return [_total(found) for found in self.follower.get_all([_total_key(key) for key in keys])]
 
     def used(self, scope_id: int, purchase_ref: str, before: int = _LAST_PERIOD) -> Iterator[tuple[int, int]]:
         """Yield each period before one that has a total, and what was used in it, billionths."""
@@ -131,8 +131,13 @@ class Accounts:
 
     def balance(self, customer: tuple[int, str]) -> tuple[int, int]:
         """Return a customer's credits, and how many of them are held."""
-        found = self.follower.get(_balance_key(customer))
-        return (0, 0) if found is None else _decode_pair(found)
+        return _balance(self.follower.get(_balance_key(customer)))
+
+    def balances(self, customers: Sequence[tuple[int, str]]) -> list[tuple[int, int]]:
+        """The same of many, in their order."""
+        return [
+            _balance(found) for found in self.follower.get_all([_balance_key(each) for each in customers])
+        ]
 
     def balance_after(self, scope_id: int, customer_ref: str, number: int) -> int:
         """Return a customer's balance as a movement left it. Raises LookupError: there is no such one."""
@@ -201,6 +206,17 @@ class Accounts:
     def _due(self, prefix: bytes, at: int) -> Sequence[int]:
         found = self.follower.scan(prefix, prefix + _number(at + 1))
         return [int.from_bytes(key[-8:], "big") for key, _ in found]
+
+
+def _total(found: bytes | None) -> tuple[int, int]:
+    if found is None:
+        return 0, 0
+    used_giga, used_nano, held_giga, held_nano = _decode_total(found)
+    return used_giga * _GIGA + used_nano, held_giga * _GIGA + held_nano
+
+
+def _balance(found: bytes | None) -> tuple[int, int]:
+    return (0, 0) if found is None else _decode_pair(found)
 
 
 def put_state(changes: Changes, state: LedgerState) -> None:
