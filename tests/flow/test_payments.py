@@ -107,6 +107,15 @@ async def test_a_payment_gives_nothing_again_after_its_purchase_has_ended(client
     assert len(ok(await client.get("/v1/sdk/purchases"))["purchases"]) == 1
 
 
+async def test_a_customer_that_was_deleted_is_given_nothing(client: Client) -> None:
+    made = await intent(client, planRef=await plan(client, price=1900))
+    ok(await client.delete(f"/v1/sdk/customers/{CUSTOMER}"))
+    path = f"/v1/payment-intents/{made['processorPaymentId']}/confirm"
+    error(await client.post(path, json={"clientSecret": made["clientSecret"]}), 404, "customer_not_found")
+    error(await process(client, made), 404, "customer_not_found")
+    assert ok(await client.get("/v1/sdk/purchases"))["purchases"] == []
+
+
 async def test_a_one_time_purchase_says_so(client: Client) -> None:
     made = await intent(client, planRef=await plan(client, type="one-time", price=9900))
     await confirm(client, made)

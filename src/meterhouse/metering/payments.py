@@ -88,8 +88,7 @@ class Payments:
         made = await self._catalog.payments.made(scope.id, once)
         if made is not None:
             return made
-        if not await self._catalog.directory.known_customers(scope.id, (asked.customer_ref,)):
-            raise CustomerNotFound.named(asked.customer_ref)
+        await self._check_customer(scope.id, asked.customer_ref)
         new = await self._quoted(scope.id, asked)
         intent = await processor.create(new, f"meterhouse:{scope.provider_ref}:{scope.id}:{key}")
         return await self._catalog.payments.add(caller, new, intent, once)
@@ -107,7 +106,8 @@ class Payments:
     async def process(self, caller: Caller, ref: str) -> Payment:
         """Ask the processor how a payment stands and, once it has succeeded, give what was paid for.
 
-        A repeat gives nothing more. Raises PaymentNotFound, CustomerNotFound, ProcessorUnavailable.
+        A repeat gives nothing more. Raises PaymentNotFound, ProcessorUnavailable; CustomerNotFound: it was
+        deleted, and nothing is given.
         """
         payment = await self.get(caller.scope.id, ref)
         if payment.status is not PaymentStatus.SUCCEEDED:
@@ -138,14 +138,14 @@ class Payments:
 
     async def card(self, scope_id: int, customer_ref: str) -> Card | None:
         """Raises CustomerNotFound."""
-        if not await self._catalog.directory.known_customers(scope_id, (customer_ref,)):
-            raise CustomerNotFound.named(customer_ref)
+        await self._check_customer(scope_id, customer_ref)
         return await self._catalog.payments.card(scope_id, customer_ref)
 
     async def _give(self, caller: Caller, payment: Payment) -> Payment:
         """Give what was paid for. Credits first: their key is the payment's id, so that again moves none."""
         if payment.status is not PaymentStatus.SUCCEEDED or payment.fulfilled_at is not None:
             return payment
+        await self._check_customer(caller.scope.id, payment.customer_ref)
         if payment.purpose is PaymentPurpose.CREDIT_TOPUP:
             await self._credits.move(
                 caller.scope.id,
@@ -156,6 +156,10 @@ class Payments:
                 payment.id,
             )
         return await self._catalog.payments.fulfil(caller, payment.id)
+
+    async def _check_customer(self, scope_id: int, ref: str) -> None:
+        if not await self._catalog.directory.known_customers(scope_id, (ref,)):
+            raise CustomerNotFound.named(ref)
 
     async def _quoted(self, scope_id: int, asked: PaymentRequest) -> NewPayment:
         if asked.purpose is PaymentPurpose.PRODUCT:

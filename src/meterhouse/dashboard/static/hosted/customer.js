@@ -103,7 +103,7 @@ class Purchase extends Component {
                 <button class="danger" onClick=${this.#cancel}>Cancel renewal</button>
                 <button onClick=${() => this.setState({ asking: false })}>Keep it</button>
               </div>`
-          : purchase.renews
+          : purchase.renews && (purchase.price > 0 || purchase.creditsPerUnit > 0)
             ? html`<p><button disabled=${busy} onClick=${() => this.setState({ asking: true })}>Cancel renewal …</button></p>`
             : purchase.canReactivate && html`<p><button class="primary" disabled=${busy} onClick=${this.#keep}>Keep renewing</button></p>`}
       </article>

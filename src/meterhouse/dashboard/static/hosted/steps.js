@@ -99,7 +99,7 @@ export function Start({ state, session, does }) {
 }
 
 const Another = ({ state, session, does }) =>
-  session.purpose === "product" && state.plans.length > 1 && html`<button class="quiet wide" disabled=${state.busy !== null} onClick=${does.reset}>Choose another plan</button>`;
+  session.purpose === "product" && state.plans.some((each) => each.reference !== session.plan.reference) && html`<button class="quiet wide" disabled=${state.busy !== null} onClick=${does.reset}>Choose another plan</button>`;
 
 export class Topup extends Component {
   state = { amount: this.props.session.amount ?? AMOUNTS[1], own: !AMOUNTS.includes(this.props.session.amount ?? AMOUNTS[1]), fault: null };
