@@ -4,6 +4,7 @@
     Ledger      running totals, balances and holds: exact and current, a fold over the log
     Catalog     providers, keys, customers, products, plans, purchases…, with an audit of every write
     Warehouse   events laid out for questions; can be rebuilt from the log
+    PaymentProcessor    takes money; adapters in `meterhouse.senders`
 
 Each has an embedded adapter in `meterhouse.stores.embedded`; every adapter passes tests/contract.
 """
@@ -16,7 +17,7 @@ from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
 from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
 from meterhouse.model.event import Event, LogRecord, Receipt, Submission
 from meterhouse.model.hold import Hold
-from meterhouse.model.hosted import Hosted, NewHosted
+from meterhouse.model.hosted import Choice, Hosted, NewHosted
 from meterhouse.model.key import ApiKey, IssuedKey
 from meterhouse.model.ledger import Account, Outcomes, Recording
 from meterhouse.model.merchant import Merchant
@@ -24,6 +25,7 @@ from meterhouse.model.meter import Meter, MeterDetails, NewMeter
 from meterhouse.model.once import Once
 from meterhouse.model.operator import Failures, Operator, Session
 from meterhouse.model.page import AuditPage, AuditPlace, CustomerPage, CustomerQuestion
+from meterhouse.model.payment import Card, Intent, NewPayment, Payment, PaymentStatus, TestOutcome
 from meterhouse.model.plan import Plan
 from meterhouse.model.plan_body import NewPlan, PlanDetails
 from meterhouse.model.product import NewProduct, Product, ProductDetails, ProductPage, ProductQuestion
@@ -255,8 +257,14 @@ class Purchases(Protocol):
 class HostedSessions(Protocol):
     """Links to hosted pages. Ids are secrets, known by their SHA-256 alone."""
 
-    async def open(self, scope_id: int, new: NewHosted) -> str:
-        """Return the id of a new session: 32 hexadecimal digits, good for 15 minutes."""
+    async def open(
+        self, scope_id: int, new: NewHosted, once: Once | None = None, session_id: str | None = None
+    ) -> str:
+        """Return the id of a new session: 32 hexadecimal digits, good for 15 minutes.
+
+        session_id: with `once`, the id to give it, since ids are not kept: one that the caller can make again
+        and nobody can guess. Raises IdempotencyConflict, also where the key had another id before.
+        """
         ...
 
     async def find(self, session_id: str) -> Hosted | None:
@@ -267,8 +275,97 @@ class HostedSessions(Protocol):
         """Return the time that sessions expire by, microseconds since 1970."""
         ...
 
+    async def choose(self, session_id: str, choice: Choice) -> Hosted | None:
+        """Keep what the customer has chosen, in the place of what was. None: the session is not active."""
+        ...
+
     async def use(self, session_id: str) -> bool:
         """End a session that is active. False: it was not, nothing is done."""
+
+
+class Payments(Protocol):
+    """What customers were asked to pay, and what they were given for it. Ids are the processor's."""
+
+    async def made(self, scope_id: int, once: Once) -> Payment | None:
+        """Return the payment that the key made, None for a new key. Raises IdempotencyConflict."""
+        ...
+
+    async def add(self, caller: Caller, new: NewPayment, intent: Intent, once: Once) -> Payment:
+        """Keep a payment and its intent. A repeat adds none and returns the first, as it stands now.
+
+        Raises IdempotencyConflict.
+        """
+        ...
+
+    async def get(self, scope_id: int, ref: str) -> Payment | None: ...
+
+    async def scope_of(self, ref: str) -> int | None:
+        """Return the scope a payment belongs to, None for no payment."""
+        ...
+
+    async def page(self, scope_id: int, limit: int, offset: int) -> Sequence[Payment]:
+        """Return payments, the newest first."""
+        ...
+
+    async def note(self, scope_id: int, intent: Intent) -> Payment:
+        """Keep how an intent stands. One that succeeded stays so. Raises PaymentNotFound."""
+        ...
+
+    async def fulfil(self, caller: Caller, ref: str) -> Payment:
+        """Note that what was paid for is given and, where that is a plan, give it in the same transaction.
+
+        Again is a no-op, whatever has become of the purchase. Raises PaymentNotFound, PaymentNotSucceeded.
+        """
+        ...
+
+    async def card(self, scope_id: int, customer_ref: str) -> Card | None:
+        """Return the card of the customer's last payment that succeeded with one."""
+        ...
+
+
+class PaymentProcessor(Protocol):
+    """Takes money. Every method raises ProcessorUnavailable: the same call may be made again."""
+
+    @property
+    def publishable_key(self) -> str:
+        """What a browser needs to pay an intent; no secret."""
+        ...
+
+    async def create(self, new: NewPayment, key: str) -> Intent:
+        """Ask a customer for an amount. The same key again returns the same intent and asks for nothing more.
+
+        key: unique over all scopes. Raises PaymentRefused, with the processor's reason.
+        """
+        ...
+
+    async def look(self, intent_id: str) -> Intent:
+        """Return how an intent stands now. Raises PaymentNotFound."""
+        ...
+
+
+class TestProcessor(PaymentProcessor, Protocol):
+    """A processor that takes no money, and does as it is told."""
+
+    async def confirm(self, intent_id: str, outcome: TestOutcome) -> Intent:
+        """Pay an intent, or decline it, as the customer would in a browser. One that is paid stays so.
+
+        Raises PaymentNotFound.
+        """
+        ...
+
+
+class SandboxIntents(Protocol):
+    """What the sandbox's processor remembers."""
+
+    async def add(self, key: str, intent: Intent) -> Intent:
+        """Keep an intent under a key; where the key has one already, return that."""
+        ...
+
+    async def get(self, intent_id: str) -> Intent | None: ...
+
+    async def end(self, intent_id: str, status: PaymentStatus, failure: str | None) -> None:
+        """Change how an intent stands; one that succeeded stays so."""
+        ...
 
 
 class Plans(Protocol):
@@ -371,6 +468,10 @@ class Providers(Protocol):
         """Return the scope of the provider with this name or ref. Raises ProviderNotFound."""
         ...
 
+    async def scope_by_id(self, scope_id: int) -> Scope:
+        """Return the scope with this id. Raises ProviderNotFound."""
+        ...
+
     async def merchant(self, provider_ref: str) -> Merchant:
         """Return how a provider shows itself; what was never set is its name. Raises ProviderNotFound."""
         ...
@@ -465,6 +566,7 @@ class Catalog:
     products: Products
     purchases: Purchases
     hosted: HostedSessions
+    payments: Payments
     plans: Plans
     meters: Meters
     operators: Operators

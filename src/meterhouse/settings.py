@@ -14,6 +14,10 @@ def _unit(unit: str, meaning: str, *, ge: int | None = None, le: int | None = No
     return Meta(description=meaning, extra={"unit": unit}, ge=ge, le=le)
 
 
+def _secret(meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"unit": "secret", "secret": True})
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Read from flags, else from METERHOUSE_<NAME>, else the default."""
 
@@ -49,9 +53,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     activation_topup_first: Annotated[
         bool, _unit("true or false", "A usage-based plan is activated only for customers with credits.")
     ] = False
+    stripe_secret_key: Annotated[
+        str, _secret("Stripe's secret key, for payments in live; empty: live takes none. Never printed.")
+    ] = ""
+    stripe_publishable_key: Annotated[
+        str, _unit("text", "The publishable key that goes with it; browsers see it.")
+    ] = ""
     shutdown_seconds: Annotated[
         int, _unit("seconds", "How long requests in flight may take once the server is to stop.", ge=1)
     ] = 8
+
+    def __repr__(self) -> str:
+        said = (f"{name}={self.shown(name)}" for name in self.__struct_fields__)
+        return f"Settings({', '.join(said)})"
+
+    def shown(self, name: str) -> str:
+        """Return a setting's value for people; of a secret, whether there is one."""
+        value = getattr(self, name)
+        if name in _SECRETS and value:
+            return "(set)"
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
     @classmethod
     def load(cls, environment: Mapping[str, str], flags: Mapping[str, Any]) -> "Settings":
@@ -70,6 +91,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"A setting is wrong: {error}") from None
 
 
+def _metas() -> dict[str, Meta]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: get_args(hints[name])[1] for name in Settings.__struct_fields__}
+
+
+_SECRETS: Final = {name for name, meta in _metas().items() if (meta.extra or {}).get("secret")}
+
+
 class Described(Struct, frozen=True):
     """A setting as people read of it."""
 
@@ -81,9 +110,9 @@ class Described(Struct, frozen=True):
 
 def describe() -> Iterator[Described]:
     """Yield every setting, in the order of declaration."""
-    hints = get_type_hints(Settings, include_extras=True)
+    metas = _metas()
     for field in msgspec.structs.fields(Settings):
-        meta: Meta = get_args(hints[field.name])[1]
+        meta = metas[field.name]
         default = field.default
         text = str(default).lower() if isinstance(default, bool) else str(default) or "empty"
         yield Described(field.name, text, (meta.extra or {})["unit"], meta.description or "")

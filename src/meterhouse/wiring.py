@@ -12,23 +12,28 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meterhouse.consume.runner import Runner
-from meterhouse.http.app import Metering, Queries, Surroundings, build_app
+from meterhouse.http.app import build_app
 from meterhouse.http.edge import ASGIApp
+from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.ingest.accept import Ingest
+from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
+from meterhouse.metering.customer_page import CustomerPage
 from meterhouse.metering.holds import Holds, HoldSweep
 from meterhouse.metering.limits import Limits
+from meterhouse.metering.payments import Payments, Processors
 from meterhouse.metering.purchases import Activations, PurchaseViews
 from meterhouse.metering.usage import UsageRecorder
 from meterhouse.model.event import Event, to_microseconds
 from meterhouse.model.finding import Finding
 from meterhouse.model.question import Filter
 from meterhouse.model.tenant import Environment
-from meterhouse.ports import Catalog, Ledger
+from meterhouse.ports import Catalog, Ledger, PaymentProcessor
 from meterhouse.query.events import EventQueries
 from meterhouse.query.export import pages
 from meterhouse.query.meters import MeterQueries
 from meterhouse.query.usage import UsageQueries
+from meterhouse.senders.sandbox import SandboxProcessor
 from meterhouse.settings import Settings
 from meterhouse.stores.embedded import rebuild
 from meterhouse.stores.embedded.accounts.fold import differing, fold
@@ -40,6 +45,7 @@ from meterhouse.stores.embedded.directory_lock import DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
+from meterhouse.stores.embedded.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 
@@ -62,10 +68,13 @@ def now() -> datetime:
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, now: Callable[[], datetime] = now) -> AsyncIterator[Service]:
-    """Open the stores, build the service on them, and close them afterwards. now: its clock.
+async def open_service(
+    settings: Settings, now: Callable[[], datetime] = now, live: PaymentProcessor | None = None
+) -> AsyncIterator[Service]:
+    """Open the stores, build the service on them, and close them afterwards.
 
-    Raises RuntimeError with a sentence for the operator: the data directory is in use or too new.
+    now: its clock. live: takes payments in live, in the place of what the settings say.
+    Raises RuntimeError with a sentence for the operator, as when the data directory is in use.
     """
     data = Path(settings.data)
     with (
@@ -93,12 +102,13 @@ async def open_service(settings: Settings, now: Callable[[], datetime] = now) ->
             await database.write(heartbeat)
             await warehouse.time_span(Filter(scope_id=0))
 
-        usage = UsageQueries(warehouse, steady)
-        ingest = Ingest(log, catalog.directory, steady)
+        sandbox = SandboxProcessor(SqliteSandboxIntents(database))
+        processors = Processors(sandbox, live or _live_processor(settings))
+        usage, ingest = UsageQueries(warehouse, steady), Ingest(log, catalog.directory, steady)
         app = build_app(
             ingest,
             Queries(usage, EventQueries(warehouse), MeterQueries(catalog.meters, usage)),
-            _metering(ledger, catalog, ingest, steady, settings),
+            _metering(ledger, catalog, ingest, processors, steady, settings),
             catalog,
             Surroundings(ready, steady, settings.public_url),
         )
@@ -107,16 +117,41 @@ async def open_service(settings: Settings, now: Callable[[], datetime] = now) ->
 
 
 def _metering(
-    ledger: Ledger, catalog: Catalog, ingest: Ingest, now: Callable[[], datetime], settings: Settings
+    ledger: Ledger,
+    catalog: Catalog,
+    ingest: Ingest,
+    processors: Processors,
+    now: Callable[[], datetime],
+    settings: Settings,
 ) -> Metering:
+    credits_ = Credits(ledger, catalog.directory)
+    views = PurchaseViews(ledger, catalog)
+    activations = Activations(ledger, catalog, topup_first=settings.activation_topup_first)
+    payments = Payments(catalog, credits_, processors)
     return Metering(
         UsageRecorder(ledger, catalog.directory, catalog.meters, ingest, now, settings.usage_max_age_days),
         Limits(ledger, catalog),
         Holds(ledger),
-        Credits(ledger, catalog.directory),
-        PurchaseViews(ledger, catalog),
-        Activations(ledger, catalog, topup_first=settings.activation_topup_first),
+        credits_,
+        views,
+        activations,
+        payments,
+        Checkout(catalog, ledger, activations, payments),
+        CustomerPage(catalog, ledger, views),
     )
+
+
+def _live_processor(settings: Settings) -> PaymentProcessor | None:
+    """Return what takes payments in live, None for nothing. Raises RuntimeError: half of it is missing."""
+    if not settings.stripe_secret_key:
+        return None
+    if not settings.stripe_publishable_key:
+        raise RuntimeError("METERHOUSE_STRIPE_SECRET_KEY needs METERHOUSE_STRIPE_PUBLISHABLE_KEY beside it.")
+    try:
+        from meterhouse.senders import stripe  # noqa: PLC0415 - the package is an extra
+    except ImportError:
+        raise RuntimeError("METERHOUSE_STRIPE_SECRET_KEY needs: pip install 'meterhouse[stripe]'.") from None
+    return stripe.StripeProcessor(settings.stripe_secret_key, settings.stripe_publishable_key)
 
 
 @asynccontextmanager

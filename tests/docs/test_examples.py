@@ -42,6 +42,7 @@ PAGES = (
     "docs/limits.md",
     "docs/holds.md",
     "docs/credits.md",
+    "docs/checkout.md",
     "docs/plans.md",
     "docs/compatibility.md",
 )

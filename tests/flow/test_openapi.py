@@ -10,6 +10,7 @@ from meterhouse.ingest.body import EventBody
 from tests.conftest import Client
 from tests.flow.answers import ok
 
+CUSTOMERS = ("/v1/checkout-sessions/", "/v1/customer-sessions/", "/v1/payment-intents/")
 HOT = (
     "/v1/sdk/events",
     "/v1/sdk/events/bulk",
@@ -49,7 +50,7 @@ def test_every_operation_that_needs_a_key_says_so_and_lists_its_errors(document:
         if not path.startswith("/v1/"):
             assert operation["security"] == []
             continue
-        if path == "/v1/session":  # see test_session
+        if path == "/v1/session" or path.startswith(CUSTOMERS):  # see test_session, and below
             continue
         assert operation["security"] == [{"bearer": []}, {"session": []}]
         errors = {int(status) for status in operation["responses"] if status >= "400"}
@@ -60,6 +61,14 @@ def test_every_operation_that_needs_a_key_says_so_and_lists_its_errors(document:
         for status in errors:
             (content,) = operation["responses"][str(status)]["content"].values()
             assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_what_customers_ask_needs_no_key_and_lists_its_errors(document: dict[str, Any]) -> None:
+    found = [(path, each) for _, path, each in operations(document) if path.startswith(CUSTOMERS)]
+    assert len(found) == 10
+    for path, operation in found:
+        assert operation["security"] == [], path
+        assert {400, 403, 404, 503} <= {int(status) for status in operation["responses"] if status >= "400"}
 
 
 def test_every_reference_leads_somewhere_and_no_schema_is_empty(document: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ def settings() -> None:
     current = load()
     table = Table("setting", "value", "default", "unit", "meaning")
     for each in describe():
-        value = getattr(current, each.name)
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        table.add_row(f"METERHOUSE_{each.name.upper()}", text, each.default, each.unit, each.meaning)
+        value = current.shown(each.name)
+        table.add_row(f"METERHOUSE_{each.name.upper()}", value, each.default, each.unit, each.meaning)
     Console(width=None).print(table)

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from litestar import HttpMethod, Litestar, delete, get, patch, post, put, route
 from litestar.handlers import HTTPRouteHandler
-from msgspec import Struct
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from meterhouse.http import access, failures, openapi
 from meterhouse.http.auth import Authenticator
+from meterhouse.http.checkout import CheckoutRoutes
 from meterhouse.http.credits import CreditRoutes
+from meterhouse.http.customer_page import CustomerPageRoutes
 from meterhouse.http.customers import CustomerRoutes
 from meterhouse.http.dashboard import DashboardRoutes
 from meterhouse.http.edge import ASGIApp, Edge
@@ -21,13 +23,15 @@ from meterhouse.http.hosted import Addresses
 from meterhouse.http.keys import KeyRoutes
 from meterhouse.http.limits import LimitRoutes
 from meterhouse.http.meters import MeterRoutes
+from meterhouse.http.parts import Metering, Queries, Surroundings
+from meterhouse.http.payments import PaymentRoutes
 from meterhouse.http.periods import PeriodRoutes
 from meterhouse.http.plans import PlanRoutes
 from meterhouse.http.products import ProductRoutes
 from meterhouse.http.provider import ProviderRoutes
 from meterhouse.http.purchases import PurchaseRoutes
 from meterhouse.http.query_parameters import EventsOperation, MeterOperation, UsageOperation
-from meterhouse.http.service import Ready, ServiceRoutes
+from meterhouse.http.service import ServiceRoutes
 from meterhouse.http.session import SessionRoutes
 from meterhouse.http.sessions import HostedRoutes
 from meterhouse.http.sign_in import SignIn
@@ -35,47 +39,9 @@ from meterhouse.http.tally import TallyRoutes
 from meterhouse.http.usage import QueryRoutes
 from meterhouse.http.usages import UsageRoutes
 from meterhouse.ingest.accept import Ingest
-from meterhouse.metering.credits import Credits
-from meterhouse.metering.holds import Holds
-from meterhouse.metering.limits import Limits
-from meterhouse.metering.purchases import Activations, PurchaseViews
-from meterhouse.metering.usage import UsageRecorder
 from meterhouse.ports import Catalog
-from meterhouse.query.events import EventQueries
-from meterhouse.query.meters import MeterQueries
-from meterhouse.query.usage import UsageQueries
 
 Routes = Sequence[HTTPRouteHandler]
-
-
-class Queries(Struct, frozen=True):
-    """Everything that answers from the warehouse."""
-
-    usage: UsageQueries
-    events: EventQueries
-    meters: MeterQueries
-
-
-class Metering(Struct, frozen=True):
-    """Everything that counts, and decides by what was counted."""
-
-    usages: UsageRecorder
-    limits: Limits
-    holds: Holds
-    credits: Credits
-    views: PurchaseViews
-    activations: Activations
-
-
-class Surroundings(Struct, frozen=True):
-    """ready: see `service.Ready`. now: the server's clock, an aware datetime.
-
-    public_url: where browsers reach the server; empty: where a request came to.
-    """
-
-    ready: Ready
-    now: Callable[[], datetime]
-    public_url: str
 
 
 def build_app(
@@ -85,6 +51,7 @@ def build_app(
     sign_in = SignIn(catalog.operators, catalog.sessions, around.now)
     dashboard = DashboardRoutes()
     addresses = Addresses(around.public_url)
+    payments = PaymentRoutes(metering.payments, catalog, metering.views)
     events = EventRoutes(ingest, authenticator)
     usages = UsageRoutes(metering.usages, ingest, authenticator)
     limits = LimitRoutes(metering.limits, authenticator, addresses)
@@ -103,6 +70,10 @@ def build_app(
         return [
             *_contract_routes(catalog, metering),
             *_metering_routes(catalog, metering, addresses),
+            *_payment_routes(payments),
+            *_hosted_routes(
+                CheckoutRoutes(metering.checkout), CustomerPageRoutes(metering.customer_page), payments
+            ),
             *_plan_routes(PlanRoutes(catalog.plans, catalog.products)),
             *_query_routes(queries),
             *_meter_routes(MeterRoutes(catalog.meters, queries.meters)),
@@ -136,7 +107,9 @@ def build_app(
 def _contract_routes(catalog: Catalog, metering: Metering) -> Routes:
     customers = CustomerRoutes(catalog.customers, metering.views, metering.credits)
     products = ProductRoutes(catalog.products, catalog.plans)
-    provider = ProviderRoutes(catalog.providers, catalog.audit)
+    live = metering.payments.processors.live
+    stripe_key = None if live is None else live.publishable_key
+    provider = ProviderRoutes(catalog.providers, catalog.audit, stripe_key)
     customer, product = "/v1/sdk/customers/{reference:str}", "/v1/sdk/products/{reference:str}"
     return [
         get("/v1/sdk/customers", operation_id="findCustomer")(customers.find),
@@ -185,6 +158,43 @@ def _metering_routes(catalog: Catalog, metering: Metering, addresses: Addresses)
         get(f"{session}/{{session_id:str}}", operation_id="getCustomerSession")(hosted.customer_session),
         post("/v1/sdk/checkout-sessions", operation_id="createCheckoutSession")(hosted.open_checkout),
         post("/v1/sdk/user-info", operation_id="getUserInfo", status_code=200)(hosted.user_info),
+    ]
+
+
+def _payment_routes(payments: PaymentRoutes) -> Routes:
+    path = "/v1/sdk/payment-intents"
+    one = f"{path}/{{reference:str}}"
+    return [
+        get(path, operation_id="listPaymentIntents")(payments.page),
+        post(path, operation_id="createPaymentIntent")(payments.create),
+        get(one, operation_id="getPaymentIntent")(payments.get),
+        post(f"{one}/process", operation_id="processPaymentIntent", status_code=200)(payments.process),
+        post(f"{one}/business-details", operation_id="setBusinessDetails", status_code=200)(
+            payments.business_details
+        ),
+        get("/v1/sdk/payment-method", operation_id="getPaymentMethod")(payments.card),
+    ]
+
+
+def _hosted_routes(checkout: CheckoutRoutes, customer: CustomerPageRoutes, payments: PaymentRoutes) -> Routes:
+    """For customers, who have no key: what is in their link, or the intent's secret, is their credential."""
+    bought = "/v1/checkout-sessions/{session_id:str}"
+    own = "/v1/customer-sessions/{session_id:str}"
+    purchase = f"{own}/purchases/{{reference:str}}"
+    does = partial(post, status_code=200, opt=access.OPEN)
+    return [
+        get(bought, operation_id="getCheckout", opt=access.OPEN)(checkout.get),
+        get(f"{bought}/plans", operation_id="listCheckoutPlans", opt=access.OPEN)(checkout.plans),
+        does(f"{bought}/select-plan", operation_id="selectPlan")(checkout.select_plan),
+        does(f"{bought}/select-topup-amount", operation_id="selectTopupAmount")(checkout.select_topup),
+        does(f"{bought}/reset-plan", operation_id="resetPlan")(checkout.reset),
+        does(f"{bought}/pay", operation_id="payCheckout")(checkout.pay),
+        does("/v1/payment-intents/{reference:str}/confirm", operation_id="confirmPaymentIntent")(
+            payments.confirm
+        ),
+        get(own, operation_id="getCustomerPage", opt=access.OPEN)(customer.get),
+        does(f"{purchase}/cancel-renewal", operation_id="cancelRenewal")(customer.cancel_renewal),
+        does(f"{purchase}/reactivate", operation_id="keepRenewing")(customer.reactivate),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The dashboard's files, from memory. What they show may load and ask nothing but this server."""
+"""Files of the dashboard and the hosted pages, from memory. They may load and ask nothing but this server."""
 
 import gzip
 from collections.abc import Iterator
@@ -14,6 +14,11 @@ from msgspec import Struct
 AnyRequest = Request[Any, Any, Any]  # Any: the framework's user, auth and state, unused
 
 _PREFIX: Final = "/dashboard"
+_PAGES: Final = {
+    "index.html": "/",
+    "hosted/checkout.html": "/checkout",
+    "hosted/customer.html": "/customer",
+}
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -57,7 +62,7 @@ class DashboardRoutes:
     def __init__(self) -> None:
         static = files("meterhouse.dashboard") / "static"
         self._files = {
-            "/" if str(path) == "index.html" else f"{_PREFIX}/{path}": _File.of(path, file.read_bytes())
+            _PAGES.get(str(path), f"{_PREFIX}/{path}"): _File.of(path, file.read_bytes())
             for path, file in _walk(static, PurePosixPath())
         }
 

@@ -38,9 +38,9 @@ def answer(methods: "Methods") -> Callable[[AnyRequest, Exception], Response[byt
             error, extra = methods.error(request.scope["path"])
         request_id = request.scope["state"]["request_id"]
         if not isinstance(exception, MeterhouseError) and not isinstance(error, Refused):
-            _logger.error(
-                "request_failed", path=request.scope["path"], request_id=request_id, exc_info=exception
-            )
+            # The template: in the path itself there may be a hosted session's id, which is a secret.
+            path = request.scope.get("path_template") or request.scope["path"]
+            _logger.error("request_failed", path=path, request_id=request_id, exc_info=exception)
         status, body, headers = problems.render(error, request_id)
         return Response(body, status_code=status, headers=headers | extra, media_type="application/json")
 

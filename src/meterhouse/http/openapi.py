@@ -40,15 +40,25 @@ _REQUIRED: Final = {
     "UserInfoBody": ["customerRef", "productRef"],
     "CustomerSessionBody": ["customerRef"],
     "CheckoutSessionBody": ["customerRef"],
+    "PaymentBody": ["customerRef"],
+    "ProcessBody": ["customerRef"],
+    "ConfirmBody": ["clientSecret"],
+    "BusinessBody": ["isBusiness"],
+    "SelectPlanBody": ["planRef"],
+    "SelectTopupBody": ["amount"],
+    "PayBody": ["outcome"],
     "NewCustomer": ["email"],
     "NewProduct": ["name"],
     "NewMeter": ["name"],
     "NewPlan": ["name"],
 }
 _SESSION: Final = "/v1/session"
+_CUSTOMERS: Final = ("/v1/checkout-sessions/", "/v1/customer-sessions/", "/v1/payment-intents/")
+"""For whoever has the link, or the secret, that is in the request."""
 _FINDS: Final = {
     "findCustomer", "publishEvent", "getMerchant", "recordMeterEvent", "recordMeterEvents", "checkLimits",
-    "createCustomerSession", "createCheckoutSession", "getUserInfo",
+    "createCustomerSession", "createCheckoutSession", "getUserInfo", "createPaymentIntent",
+    "getPaymentMethod",
 }  # fmt: skip
 """Operations that answer 404 though no ref is in the path."""
 
@@ -98,8 +108,8 @@ def _schema(routes: Sequence[HTTPRouteHandler]) -> Json:
 
 def _not_null(schema: Json) -> Json:
     either: list[Json] = schema.get("oneOf") or schema.get("anyOf") or [schema]
-    (given,) = (each for each in either if each != {"type": "null"})
-    return given
+    given = [each for each in either if each != {"type": "null"}]
+    return given[0] if len(given) == 1 else {"oneOf": given}
 
 
 def _complete(path: str, method: str, operation: Json) -> None:
@@ -114,14 +124,20 @@ def _complete(path: str, method: str, operation: Json) -> None:
             responses["503"] = _problem(503)
         return
     parameters = operation.setdefault("parameters", [])
-    _identify(path, method, operation)
-    statuses = {400, 401, 403, 503}
+    is_open = path.startswith(_CUSTOMERS)
+    if is_open:
+        operation["security"] = []
+        statuses = {400, 403, 503}
+    else:
+        _identify(path, method, operation)
+        statuses = {400, 401, 403, 503}
     if "{" in path or operation["operationId"] in _FINDS:
         statuses.add(404)
     if "requestBody" in operation:
         statuses |= {413, 415}
     if method != "get" and path != _SESSION:
         statuses.add(409)
+    if method != "get" and path != _SESSION and not is_open:
         described = "Repeats with this key are answered as the first request was."
         parameters.append(_parameter("Idempotency-Key", "header", described, minLength=1, maxLength=MAX_KEY))
     for status in sorted(statuses):

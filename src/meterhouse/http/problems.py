@@ -9,13 +9,17 @@ from meterhouse.model.errors import (
     FieldError,
     KeyEnvironmentMismatch,
     MeterhouseError,
+    PaymentNotFound,
     Unavailable,
     ValidationFailed,
 )
 
 
 class Problem(Struct, rename="camel"):
-    """What every error answers. `errors` is there for validation errors, one entry per wrong field."""
+    """What every error answers. `errors` is there for validation errors, one entry per wrong field.
+
+    success: false, with `error` the message, where a payment intent was not found (contract §2.1).
+    """
 
     status_code: int
     error: str
@@ -25,6 +29,7 @@ class Problem(Struct, rename="camel"):
     errors: tuple[FieldError, ...] | UnsetType = UNSET
     key_environment: str | UnsetType = UNSET
     provider_environment: str | UnsetType = UNSET
+    success: bool | UnsetType = UNSET
 
 
 def render(error: MeterhouseError, request_id: str) -> tuple[int, bytes, dict[str, str]]:
@@ -41,6 +46,8 @@ def render(error: MeterhouseError, request_id: str) -> tuple[int, bytes, dict[st
     elif isinstance(error, KeyEnvironmentMismatch):
         problem.key_environment = error.key_environment
         problem.provider_environment = error.asked_environment
+    elif isinstance(error, PaymentNotFound):
+        problem.success, problem.error = False, problem.message
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(error.retry_after_seconds)

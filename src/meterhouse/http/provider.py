@@ -11,7 +11,7 @@ from meterhouse.model.audit import Action
 from meterhouse.model.event import from_microseconds
 from meterhouse.model.merchant import Merchant
 from meterhouse.model.page import AuditPlace
-from meterhouse.model.tenant import Caller
+from meterhouse.model.tenant import Caller, Environment
 from meterhouse.ports import Audit, Providers
 from meterhouse.query.cursors import read_cursor, write_cursor
 
@@ -23,7 +23,7 @@ class PlatformConfig(Struct, rename="camel", omit_defaults=True):
 
 
 class AuditEntryAnswer(Struct, rename="camel"):
-    """actor: `key:key_…`, `operator:…` or `cli`. changes: `{field: [before, after]}`."""
+    """actor: `key:key_…`, `operator:…`, `customer:cus_…` or `cli`. changes: `{field: [before, after]}`."""
 
     id: int
     at: datetime
@@ -41,17 +41,21 @@ class AuditAnswer(Struct, rename="camel"):
 
 
 class ProviderRoutes:
-    def __init__(self, providers: Providers, audit: Audit) -> None:
+    """stripe_publishable_key: of payments in live, None where it takes none."""
+
+    def __init__(self, providers: Providers, audit: Audit, stripe_publishable_key: str | None = None) -> None:
         self._providers = providers
         self._audit = audit
+        self._stripe_publishable_key = stripe_publishable_key
 
     async def merchant(self, caller: NamedDependency[Caller]) -> Merchant:
         """Get how the provider shows itself to its customers."""
         return await self._providers.merchant(caller.scope.provider_ref)
 
-    async def platform_config(self) -> PlatformConfig:
+    async def platform_config(self, caller: NamedDependency[Caller]) -> PlatformConfig:
         """Get what a browser may know of this server."""
-        return PlatformConfig()
+        is_live = caller.scope.environment is Environment.LIVE
+        return PlatformConfig(self._stripe_publishable_key if is_live else None)
 
     async def audit(
         self,

@@ -1,20 +1,20 @@
 """Customer sessions, checkout sessions and user info over HTTP (contract §3.3, §3.7)."""
 
-from decimal import Decimal
+import hmac
 from typing import Final, Literal
 
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Struct
 
+from meterhouse.http import cookies
 from meterhouse.http.customers import CustomerAnswer, customer_answer
 from meterhouse.http.hosted import Addresses
 from meterhouse.http.purchases import ref_faults
 from meterhouse.http.query_string import AnyRequest
-from meterhouse.http.render import exact, iso, iso_or_unset, number
-from meterhouse.metering.access import access
-from meterhouse.metering.decide import free_units
-from meterhouse.metering.purchases import PurchaseView, PurchaseViews
+from meterhouse.http.render import iso
+from meterhouse.http.user_info import UserAnswer, UserInfoAnswer, purchase_answer, sentence
+from meterhouse.metering.purchases import PurchaseViews
 from meterhouse.model.customer import Customer
 from meterhouse.model.errors import (
     CustomerNotFound,
@@ -24,15 +24,14 @@ from meterhouse.model.errors import (
     ValidationFailed,
 )
 from meterhouse.model.hosted import HostedKind, HostedStatus, NewHosted, Purpose
-from meterhouse.model.plan import BillingCycle, PlanType
+from meterhouse.model.once import Once
 from meterhouse.model.product import Product
-from meterhouse.model.purchase import PurchaseStatus
 from meterhouse.model.tenant import Caller
-from meterhouse.model.units import NANO, join, pair
 from meterhouse.ports import Catalog
 
 _MAX_URL: Final = 2_000
 """Characters of a returnUrl."""
+_ID_CHARACTERS: Final = 32
 
 
 class CustomerSessionBody(Struct, rename="camel"):
@@ -81,54 +80,6 @@ class UserInfoBody(Struct, rename="camel"):
     product_ref: str | None = None
 
 
-class UserAnswer(Struct, rename="camel"):
-    reference: str
-    name: str
-    email: str
-    external_ref: str | None
-
-
-class UserPlan(Struct, rename="camel"):
-    reference: str
-    name: str
-    type: PlanType
-    price: int
-    currency: str
-    billing_cycle: BillingCycle | None
-    features: Raw
-    limits: Raw
-
-
-class UserUsage(Struct, rename="camel"):
-    """total: what the period has room for, and with it percentUsed: null where there is no limit."""
-
-    used: Raw
-    remaining: int
-    total: Raw
-    meter_ref: str
-    percent_used: Raw
-
-
-class UserPurchase(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    reference: str
-    status: PurchaseStatus
-    product_name: str
-    plan_type: PlanType
-    start_date: str
-    usage: UserUsage
-    plan: UserPlan
-    end_date: str | UnsetType = UNSET
-
-
-class UserInfoAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """status: a sentence for people. verifyUrl: the customer's own page, good for 15 minutes."""
-
-    status: str
-    user: UserAnswer
-    verify_url: str
-    purchase: UserPurchase | UnsetType = UNSET
-
-
 class HostedRoutes:
     """What is opened for a customer: pages of ours, and what is known of it."""
 
@@ -168,7 +119,11 @@ class HostedRoutes:
         )
 
     async def open_checkout(
-        self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[CheckoutSessionBody]
+        self,
+        caller: NamedDependency[Caller],
+        key: NamedDependency[str | None],
+        request: AnyRequest,
+        data: JSONBody[CheckoutSessionBody],
     ) -> CheckoutSessionAnswer:
         """Make a link to a page where the customer buys a plan, or credits."""
         required = {"customerRef": data.customer_ref}
@@ -192,7 +147,7 @@ class HostedRoutes:
             purpose=Purpose.PRODUCT if data.purpose is None else Purpose.CREDIT_TOPUP,
             return_url=data.return_url,
         )
-        session_id, url = await self._open(caller, new, request)
+        session_id, url = await self._open(caller, new, request, key)
         return CheckoutSessionAnswer(session_id, url)
 
     async def user_info(
@@ -212,13 +167,18 @@ class HostedRoutes:
             verify_url=url,
         )
         if view is not None:
-            info.status, info.purchase = _sentence(view), _purchase(view)
+            info.status, info.purchase = sentence(view), purchase_answer(view)
         return info
 
-    async def _open(self, caller: Caller, new: NewHosted, request: AnyRequest) -> tuple[str, str]:
-        """Return the id and the address of a new session."""
-        session_id = await self._catalog.hosted.open(caller.scope.id, new)
-        return session_id, self._addresses.of(new.kind, session_id, dict(request.scope["headers"]))
+    async def _open(
+        self, caller: Caller, new: NewHosted, request: AnyRequest, key: str | None = None
+    ) -> tuple[str, str]:
+        """Return the id and the address of a new session. The same key again returns the same ones."""
+        headers = dict(request.scope["headers"])
+        once = Once.of("createCheckoutSession", key, new)
+        again = None if key is None else _repeatable_id(headers, key)
+        session_id = await self._catalog.hosted.open(caller.scope.id, new, once, again)
+        return session_id, self._addresses.of(new.kind, session_id, headers)
 
     async def _customer(self, caller: Caller, ref: str) -> Customer:
         customer = await self._catalog.customers.get(caller.scope.id, ref)
@@ -231,6 +191,15 @@ class HostedRoutes:
         if product is None:
             raise ProductNotFound
         return product
+
+
+def _repeatable_id(headers: dict[bytes, bytes], key: str) -> str:
+    """Return the session id that a caller's idempotency key stands for.
+
+    Ids are not kept: a repeat has to make it again, and only who has the caller's own secret can.
+    """
+    secret = headers.get(b"authorization") or (cookies.secret_of(headers) or "").encode()
+    return hmac.digest(secret, f"checkout session {key}".encode(), "sha256").hex()[:_ID_CHARACTERS]
 
 
 def _check(required: dict[str, str | None], optional: dict[str, str | None] | None = None) -> None:
@@ -248,57 +217,3 @@ def _url_fault(url: str | None) -> str | None:
     if len(url) > _MAX_URL or not url.startswith(("https://", "http://")):
         return f"must be an http or https address of at most {_MAX_URL} characters"
     return None
-
-
-def _total(view: PurchaseView) -> int | None:
-    """Return the billionths that the period has room for; of credit plans, what is used and what is left."""
-    account, terms = view.account, view.account.terms
-    if terms is None:
-        return None
-    if terms.is_prepaid:
-        return account.used + access(account).remaining * NANO
-    free = free_units(account)
-    return None if free is None else account.used + account.held + free
-
-
-def _sentence(view: PurchaseView) -> str:
-    total = _total(view)
-    used = "unlimited usage" if total is None else f"{_percent(view.account.used, total)}% usage consumed"
-    kind = "purchase" if view.plan.type is PlanType.ONE_TIME else "subscription"
-    return f"{view.status.capitalize()} {kind}: {view.product_name} ({used})"
-
-
-def _percent(used: int, total: int) -> int:
-    return 100 if not total else used * 100 // total
-
-
-def _purchase(view: PurchaseView) -> UserPurchase:
-    purchase, plan, account = view.purchase, view.plan, view.account
-    total = _total(view)
-    percent = None if total is None else Decimal(_percent(account.used, total))
-    period_end = None if account.period is None else account.period.end
-    return UserPurchase(
-        reference=purchase.ref,
-        status=view.status,
-        product_name=view.product_name,
-        plan_type=plan.type,
-        start_date=iso(purchase.started_at),
-        end_date=iso_or_unset(purchase.ends_at or period_end),
-        usage=UserUsage(
-            used=exact(account.used),
-            remaining=access(account).remaining,
-            total=number(None if total is None else join(*pair(total)), quote=False),
-            meter_ref=plan.meter_ref,
-            percent_used=number(percent, quote=False),
-        ),
-        plan=UserPlan(
-            reference=plan.ref,
-            name=plan.name,
-            type=plan.type,
-            price=plan.base_price or plan.price,
-            currency=plan.currency,
-            billing_cycle=plan.billing_cycle,
-            features=plan.free_form("features"),
-            limits=plan.free_form("limits"),
-        ),
-    )

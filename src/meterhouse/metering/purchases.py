@@ -113,9 +113,9 @@ class Activations:
         current = standing.purchase
         if current is not None and current.gives_access(standing.at) and current.plan_ref == plan.ref:
             return _done(ActivationStatus.ALREADY_ACTIVE, plan, current, credits_)
-        if plan.type is PlanType.USAGE_BASED and self._topup_first and credits_ <= 0:
+        if self.needs_credits(plan, credits_):
             return _done(ActivationStatus.TOPUP_REQUIRED, plan, None, credits_)
-        if await self._must_pay(scope_id, customer_ref, plan):
+        if await self.must_pay(scope_id, customer_ref, plan):
             new = NewHosted(
                 kind=HostedKind.CHECKOUT,
                 customer_ref=customer_ref,
@@ -139,7 +139,11 @@ class Activations:
             return "Plan not found"
         return None if plan.is_active else "Plan is not active"
 
-    async def _must_pay(self, scope_id: int, customer_ref: str, plan: Plan) -> bool:
+    def needs_credits(self, plan: Plan, balance: int) -> bool:
+        """Whether a plan is not given before the customer has credits."""
+        return plan.type is PlanType.USAGE_BASED and self._topup_first and balance <= 0
+
+    async def must_pay(self, scope_id: int, customer_ref: str, plan: Plan) -> bool:
         """Whether money comes first: not for free and usage-based plans, nor for a trial not had before."""
         if not plan.requires_payment or plan.type is PlanType.USAGE_BASED:
             return False

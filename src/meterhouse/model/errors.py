@@ -7,6 +7,9 @@ MeterhouseError
 │   ├── MeterArchived             400 meter_archived
 │   ├── PurchaseNotCancellable    400 purchase_not_cancellable
 │   ├── PurchaseNotReactivable    400 purchase_not_reactivable
+│   ├── PaymentNotSucceeded       400 payment_not_succeeded
+│   ├── PaymentRefused            400 payment_refused
+│   ├── PaymentsNotConfigured     400 payments_not_configured
 │   ├── InvalidKey                401 invalid_api_key
 │   ├── NotSignedIn               401 not_signed_in
 │   ├── Forbidden                 403 forbidden
@@ -17,6 +20,7 @@ MeterhouseError
 │   │   ├── PurchaseNotFound      404 purchase_not_found
 │   │   ├── HoldNotFound          404 hold_not_found
 │   │   ├── SessionNotFound       404 session_not_found
+│   │   ├── PaymentNotFound       404 PAYMENT_INTENT_NOT_FOUND
 │   │   ├── PlanNotFound          404 plan_not_found
 │   │   ├── MeterNotFound         404 meter_not_found
 │   │   ├── EventNotFound         404 event_not_found
@@ -29,6 +33,8 @@ MeterhouseError
 │   │   ├── HoldReleased          409 hold_released
 │   │   ├── HoldSettled           409 hold_settled
 │   │   ├── CreditsNotFree        409 credits_not_free
+│   │   ├── SessionEnded          409 session_ended
+│   │   ├── NothingToPay          409 nothing_to_pay
 │   │   ├── EmailTaken            409 email_exists
 │   │   ├── ExternalRefTaken      409 external_ref_exists
 │   │   ├── ReferenceTaken        409 reference_exists
@@ -42,6 +48,7 @@ MeterhouseError
 └── Unavailable                   nothing was stored; send the same request again, keys make it safe
     ├── LogUnavailable            503 log_unavailable
     ├── Overloaded                503 overloaded
+    ├── ProcessorUnavailable      503 processor_unavailable
     └── WarehouseUnavailable      503 warehouse_unavailable
 """
 
@@ -113,6 +120,27 @@ class PurchaseNotReactivable(Refused):
     code = "purchase_not_reactivable"
 
 
+class PaymentNotSucceeded(Refused):
+    """Payment not succeeded."""
+
+    code = "payment_not_succeeded"
+
+    def __init__(self, payment_status: str) -> None:
+        super().__init__(f"Payment not succeeded. Status: {payment_status}")
+
+
+class PaymentRefused(Refused):
+    """The payment processor does not take this payment."""
+
+    code = "payment_refused"
+
+
+class PaymentsNotConfigured(Refused):
+    """This server takes no payments; set METERHOUSE_STRIPE_SECRET_KEY, or use a sandbox key."""
+
+    code = "payments_not_configured"
+
+
 class InvalidKey(Refused):
     """The API key is missing, malformed, unknown or revoked; send `Authorization: Bearer sk_…`."""
 
@@ -182,6 +210,12 @@ class SessionNotFound(NotFound):
     """Session not found"""
 
     code = "session_not_found"
+
+
+class PaymentNotFound(NotFound):
+    """Payment intent not found"""
+
+    code = "PAYMENT_INTENT_NOT_FOUND"
 
 
 class HoldNotFound(NotFound):
@@ -267,6 +301,18 @@ class CreditsNotFree(Conflict):
         super().__init__(f"Only {free} credits of the balance are not held; take away at most so many.")
 
 
+class SessionEnded(Conflict):
+    """This link was used or has expired; ask for a new one."""
+
+    code = "session_ended"
+
+
+class NothingToPay(Conflict):
+    """Nothing was chosen that costs anything; choose a plan, or an amount of credits, first."""
+
+    code = "nothing_to_pay"
+
+
 class EmailTaken(Conflict):
     """A customer with this email already exists."""
 
@@ -347,6 +393,12 @@ class Overloaded(Unavailable):
     """Too much is waiting to be stored; nothing was stored, send the same request again."""
 
     code = "overloaded"
+
+
+class ProcessorUnavailable(Unavailable):
+    """The payment processor does not answer; send the same request again, nothing is paid twice."""
+
+    code = "processor_unavailable"
 
 
 class WarehouseUnavailable(Unavailable):

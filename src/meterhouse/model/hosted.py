@@ -41,14 +41,39 @@ class NewHosted(Struct, frozen=True, kw_only=True):
     return_url: str | None = None
 
 
+class Choice(Struct, frozen=True, kw_only=True):
+    """What the customer has chosen on a checkout page.
+
+    currency: of the plan, None for its default. amount: of a top-up, minor units. payment_id: of the intent
+    that was made for this choice.
+    """
+
+    plan_ref: str | None = None
+    currency: str | None = None
+    amount: int | None = None
+    payment_id: str | None = None
+
+
 class Hosted(NewHosted, frozen=True, kw_only=True):
-    """status: as it was last written; see `status_at`. Times: microseconds since 1970."""
+    """status: as it was last written; see `status_at`. Times: microseconds since 1970.
+
+    plan_ref, currency, amount, payment_id: see `Choice`.
+    """
 
     scope_id: int
+    currency: str | None = None
+    amount: int | None = None
+    payment_id: str | None = None
     status: HostedStatus
     created_at: int
     updated_at: int
     expires_at: int
+
+    @property
+    def choice(self) -> Choice:
+        return Choice(
+            plan_ref=self.plan_ref, currency=self.currency, amount=self.amount, payment_id=self.payment_id
+        )
 
     def status_at(self, at: int) -> HostedStatus:
         if self.status is HostedStatus.ACTIVE and at >= self.expires_at:

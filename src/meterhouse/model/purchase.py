@@ -157,6 +157,20 @@ def reactivated(purchase: Purchase, now_us: int) -> Purchase:
     )
 
 
+def paid(purchase: Purchase, plan: Plan, now_us: int) -> Purchase:
+    """Return a purchase paid for, as one on trial: it goes on from the same start, on the terms now paid."""
+    return msgspec.structs.replace(
+        purchase,
+        status=PurchaseStatus.ACTIVE,
+        snapshot=msgspec.json.encode(plan).decode(),
+        amount=(plan.base_price or plan.price) + plan.setup_fee,
+        currency=plan.currency,
+        trial_ends_at=None,
+        paid_at=now_us,
+        updated_at=now_us,
+    )
+
+
 def expired(purchase: Purchase, now_us: int) -> Purchase:
     """Return the purchase ended: another one has taken its place, or its end has passed."""
     status = purchase.status_at(now_us)

@@ -21,7 +21,8 @@ class Scope(Struct, frozen=True):
 
 
 class Caller(Struct, frozen=True):
-    """Who asks, and in which scope. `actor` is written into the audit: `key:key_…`, `operator:…`, `cli`."""
+    """Who asks, and in which scope. `actor` is written into the audit: `key:key_…`,
+    `operator:…`, `customer:cus_…`, `cli`."""
 
     scope: Scope
     actor: str

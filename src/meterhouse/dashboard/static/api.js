@@ -37,6 +37,9 @@ export function getText(path, params, signal) {
 /** As `get`, with each number as the text of its digits. */
 export const getExact = async (path, params, signal) => exactly(await getText(path, params, signal));
 
+/** POST `body` to `path`. */
+export const post = (path, body = {}) => send(path, { method: "POST", body });
+
 function query(params) {
   const pairs = Object.entries(params).flatMap(([name, value]) => [value].flat().map((each) => [name, each]));
   return new URLSearchParams(pairs.filter(([, value]) => value !== null && value !== undefined));

@@ -19,6 +19,7 @@ from meterhouse.stores.embedded.directory import SqliteDirectory, SqliteIdentiti
 from meterhouse.stores.embedded.hosted import SqliteHostedSessions
 from meterhouse.stores.embedded.meters import SqliteMeters
 from meterhouse.stores.embedded.operators import SqliteOperators
+from meterhouse.stores.embedded.payments import SqlitePayments
 from meterhouse.stores.embedded.plans import SqlitePlans
 from meterhouse.stores.embedded.purchases import SqlitePurchases
 from meterhouse.stores.embedded.sessions import SqliteSessions
@@ -53,6 +54,7 @@ def open_catalog(database: Database, now: Callable[[], datetime]) -> Catalog:
         products=products.SqliteProducts(database, directory, now),
         purchases=SqlitePurchases(database, now),
         hosted=SqliteHostedSessions(database, now),
+        payments=SqlitePayments(database, now),
         plans=SqlitePlans(database, now),
         meters=SqliteMeters(database, now),
         operators=SqliteOperators(database, now),

@@ -25,7 +25,7 @@ from meterhouse.model.once import Once
 from meterhouse.model.page import CustomerPage, CustomerPlace, CustomerQuestion, CustomerSort
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
-from meterhouse.stores.embedded import purchases
+from meterhouse.stores.embedded import hosted, payments, purchases
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.directory import SqliteDirectory
 from meterhouse.stores.embedded.writes import bump_generation, free_ref, like, note, once_only
@@ -203,6 +203,8 @@ def _delete(connection: sqlite3.Connection, caller: Caller, ref: str, now_us: in
             "UPDATE customer SET deleted_at = ? WHERE scope_id = ? AND ref = ?", (now_us, scope_id, ref)
         )
     purchases.end_all_of(connection, scope_id, ref, now_us)
+    payments.forget(connection, scope_id, ref)
+    hosted.end_all_of(connection, scope_id, ref, now_us)
     bump_generation(connection)
     note(connection, caller, now_us, Write(Action.CUSTOMER_DELETED, before.ref, before, None))
     return outcome

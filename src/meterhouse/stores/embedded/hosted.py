@@ -9,13 +9,17 @@ from typing import Final
 
 import msgspec
 
+from meterhouse.model.errors import IdempotencyConflict
 from meterhouse.model.event import to_microseconds
-from meterhouse.model.hosted import LIFETIME_US, Hosted, HostedStatus, NewHosted
+from meterhouse.model.hosted import LIFETIME_US, Choice, Hosted, HostedStatus, NewHosted
+from meterhouse.model.once import Once
 from meterhouse.model.period import DAY_US
 from meterhouse.stores.embedded.database import Database
+from meterhouse.stores.embedded.writes import once_only
 
 _FIELDS: Final = Hosted.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join(_FIELDS)
+_CHOICE: Final = Choice.__struct_fields__
 _ID_BYTES: Final = 16
 
 
@@ -26,9 +30,11 @@ class SqliteHostedSessions:
         self._database = database
         self._now = now
 
-    async def open(self, scope_id: int, new: NewHosted) -> str:
+    async def open(
+        self, scope_id: int, new: NewHosted, once: Once | None = None, session_id: str | None = None
+    ) -> str:
         now_us = to_microseconds(self._now())
-        session_id = secrets.token_hex(_ID_BYTES)
+        session_id = session_id or secrets.token_hex(_ID_BYTES)
         session = Hosted(
             **msgspec.structs.asdict(new),
             scope_id=scope_id,
@@ -38,14 +44,19 @@ class SqliteHostedSessions:
             expires_at=now_us + LIFETIME_US,
         )
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> str:
             connection.execute("DELETE FROM hosted_session WHERE expires_at < ?", (now_us - DAY_US,))
             connection.execute(
                 f"INSERT INTO hosted_session (sha256, {_COLUMNS}) VALUES (?{', ?' * len(_FIELDS)})",
                 (_digest(session_id), *msgspec.structs.astuple(session)),
             )
+            return _digest(session_id).hex()
 
-        await self._database.write(work)
+        kept = await self._database.write(
+            lambda connection: once_only(connection, scope_id, once, str, lambda: work(connection))
+        )
+        if kept != _digest(session_id).hex():
+            raise IdempotencyConflict
         return session_id
 
     async def find(self, session_id: str) -> Hosted | None:
@@ -53,6 +64,22 @@ class SqliteHostedSessions:
 
     def now(self) -> int:
         return to_microseconds(self._now())
+
+    async def choose(self, session_id: str, choice: Choice) -> Hosted | None:
+        now_us = to_microseconds(self._now())
+
+        def work(connection: sqlite3.Connection) -> Hosted | None:
+            session = _find(connection, session_id)
+            if session is None or session.status_at(now_us) is not HostedStatus.ACTIVE:
+                return None
+            connection.execute(
+                f"UPDATE hosted_session SET ({', '.join(_CHOICE)}, updated_at) = (?, ?, ?, ?, ?)"
+                " WHERE sha256 = ?",
+                (*msgspec.structs.astuple(choice), now_us, _digest(session_id)),
+            )
+            return _find(connection, session_id)
+
+        return await self._database.write(work)
 
     async def use(self, session_id: str) -> bool:
         now_us = to_microseconds(self._now())
@@ -68,6 +95,15 @@ class SqliteHostedSessions:
             return True
 
         return await self._database.write(work)
+
+
+def end_all_of(connection: sqlite3.Connection, scope_id: int, customer_ref: str, now_us: int) -> None:
+    """End the links of a deleted customer: they must not open what the next owner of its ref has."""
+    connection.execute(
+        "UPDATE hosted_session SET expires_at = min(expires_at, :now)"
+        " WHERE scope_id = :scope AND customer_ref = :customer",
+        {"now": now_us, "scope": scope_id, "customer": customer_ref},
+    )
 
 
 def _find(connection: sqlite3.Connection, session_id: str) -> Hosted | None:

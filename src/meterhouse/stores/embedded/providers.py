@@ -49,6 +49,16 @@ class SqliteProviders:
             raise ProviderNotFound
         return Scope(row[0], row[1], environment)
 
+    async def scope_by_id(self, scope_id: int) -> Scope:
+        row = (
+            self._database.reader()
+            .execute("SELECT provider_ref, environment FROM scope WHERE id = ?", (scope_id,))
+            .fetchone()
+        )
+        if row is None:
+            raise ProviderNotFound
+        return Scope(scope_id, row[0], Environment(row[1]))
+
     async def merchant(self, provider_ref: str) -> Merchant:
         return _merchant(self._database.reader(), provider_ref)
 

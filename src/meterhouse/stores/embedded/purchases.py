@@ -22,6 +22,7 @@ from meterhouse.model.purchase import (
     bought,
     cancelled,
     expired,
+    paid,
     reactivated,
 )
 from meterhouse.model.ref import Prefix
@@ -42,7 +43,7 @@ class SqlitePurchases:
 
     async def activate(self, caller: Caller, sale: Sale) -> Activation:
         now_us = to_microseconds(self._now())
-        return await self._database.write(lambda connection: _activate(connection, caller, sale, now_us))
+        return await self._database.write(lambda connection: activate(connection, caller, sale, now_us))
 
     async def get(self, scope_id: int, ref: str) -> Purchase | None:
         return find(self._database.reader(), scope_id, ref)
@@ -136,12 +137,17 @@ def end_all_of(connection: sqlite3.Connection, scope_id: int, customer_ref: str,
     )
 
 
-def _activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us: int) -> Activation:
+def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us: int) -> Activation:
+    """See `Purchases.activate`; inside a transaction."""
     scope_id, plan = caller.scope.id, sale.plan
     before = current(connection, scope_id, sale.customer_ref, plan.product_ref)
     has_it = before is not None and before.gives_access(now_us)
     if before is not None and has_it and (before.plan_ref == plan.ref or sale.origin is Origin.FREE_DEFAULT):
-        return Activation(before, is_new=False)
+        if not sale.paid or before.paid_at is not None:
+            return Activation(before, is_new=False)
+        after = paid(before, plan, now_us)
+        _replace(connection, caller, before, after, Action.PURCHASE_PAID)
+        return Activation(after, is_new=False)
     if sale.trial and _had(connection, scope_id, sale.customer_ref, plan.ref):
         sale = msgspec.structs.replace(sale, trial=False)
     ref = free_ref(Prefix.PURCHASE, lambda ref: find(connection, scope_id, ref) is not None)

@@ -24,14 +24,8 @@ def once_only(
     """
     if once is None:
         return work()
-    found = connection.execute(
-        "SELECT fingerprint, answer FROM once WHERE scope_id = ? AND operation = ? AND key = ?",
-        (scope_id, once.operation, once.key),
-    ).fetchone()
-    if found is not None:
-        fingerprint, kept = found
-        if fingerprint != once.fingerprint:
-            raise IdempotencyConflict
+    kept = kept_answer(connection, scope_id, once)
+    if kept is not None:
         return msgspec.json.decode(kept, type=answer)
     result = work()
     connection.execute(
@@ -39,6 +33,23 @@ def once_only(
         (scope_id, once.operation, once.key, once.fingerprint, msgspec.json.encode(result)),
     )
     return result
+
+
+def kept_answer(connection: sqlite3.Connection, scope_id: int, once: Once) -> bytes | None:
+    """Return the JSON of the answer that a key was given, None for a key that is new.
+
+    Raises IdempotencyConflict.
+    """
+    found = connection.execute(
+        "SELECT fingerprint, answer FROM once WHERE scope_id = ? AND operation = ? AND key = ?",
+        (scope_id, once.operation, once.key),
+    ).fetchone()
+    if found is None:
+        return None
+    fingerprint, kept = found
+    if fingerprint != once.fingerprint:
+        raise IdempotencyConflict
+    return bytes(kept)
 
 
 def note(connection: sqlite3.Connection, caller: Caller, at: int, write: Write) -> None:

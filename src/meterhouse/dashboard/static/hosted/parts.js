@@ -1,0 +1,69 @@
+/** What both hosted pages have: the seller's name above, its links below, and what is said when nothing works. */
+
+import { html } from "../html.js";
+import { Said } from "../view-parts.js";
+
+/** The id in the address; null where it cannot be one. */
+export function sessionId() {
+  const id = new URLSearchParams(location.search).get("id") ?? "";
+  return /^[\w-]{1,64}$/.test(id) ? id : null;
+}
+
+export function Frame({ merchant, environment, children }) {
+  return html`
+    <header class="top">
+      <p class="seller">
+        <span class="monogram" aria-hidden="true">${[...(merchant?.displayName ?? "")][0]?.toUpperCase()}</span>
+        <${Said} text=${merchant?.displayName} />
+      </p>
+      ${environment === "sandbox" && html`<p class="sandbox" title="Nothing here is charged">Test mode</p>`}
+    </header>
+    <main class="main">${children}</main>
+    <${Foot} merchant=${merchant} />
+  `;
+}
+
+function Foot({ merchant }) {
+  const links = [
+    ["Terms", merchant?.termsUrl],
+    ["Privacy", merchant?.privacyUrl],
+    ["Support", merchant?.supportUrl ?? (merchant?.supportEmail && `mailto:${merchant.supportEmail}`)],
+  ].filter(([, url]) => url);
+  return html`
+    <footer class="foot">
+      ${links.map(([text, url]) => html`<a key=${text} href=${url} rel="noreferrer">${text}</a>`)}
+      <span>Powered by Meterhouse</span>
+    </footer>
+  `;
+}
+
+/** One thing that is said in the middle of the page. mark: `done`, `over` or `wrong`. */
+export function Notice({ mark, title, children }) {
+  return html`
+    <section class="notice" data-mark=${mark}>
+      <svg class="mark" viewBox="0 0 48 48" aria-hidden="true">
+        <circle cx="24" cy="24" r="23" />
+        <path d=${{ done: "M14 25l7 7 13-15", over: "M24 13v12l8 5", wrong: "M24 13v14M24 33v1" }[mark]} />
+      </svg>
+      <h1 tabindex="-1">${title}</h1>
+      ${children}
+    </section>
+  `;
+}
+
+/** What a link that leads nowhere any more says. */
+export function Ended({ status, merchant, what }) {
+  const seller = merchant ? html`<${Said} text=${merchant.displayName} />` : "whoever sent it";
+  if (status === "used") return html`<${Notice} mark="done" title="This is done already"><p>The link was used, and works once. There is nothing left to do here.</p><//>`;
+  if (status === "expired") {
+    return html`<${Notice} mark="over" title="This link has expired"><p>Links to ${what} work for 15 minutes. Go back to ${seller} and open it again.</p><//>`;
+  }
+  return html`<${Notice} mark="wrong" title="This link leads nowhere"><p>It is not whole, or it is too old. Go back to ${seller} and open it again.</p><//>`;
+}
+
+export function Trouble({ message, onAgain }) {
+  return html`<${Notice} mark="wrong" title="That did not work"><p role="alert">${message}</p><p><button class="primary" onClick=${onAgain}>Try again</button></p><//>`;
+}
+
+/** Let who hears the page hear what it has become. */
+export const focusTitle = () => document.querySelector("h1")?.focus({ preventScroll: true });

@@ -1,0 +1,215 @@
+"""What the hosted checkout page asks (contract §3.7). The session id is the credential; no key is needed."""
+
+from typing import Literal
+
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from meterhouse.http.purchases import ref_faults
+from meterhouse.http.render import iso
+from meterhouse.metering.checkout import Checkout, CheckoutView, Step, is_prepaid
+from meterhouse.metering.visits import Visit
+from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
+from meterhouse.model.errors import ValidationFailed
+from meterhouse.model.hosted import HostedStatus, Purpose
+from meterhouse.model.merchant import Merchant
+from meterhouse.model.payment import TestOutcome
+from meterhouse.model.plan import BillingCycle, Plan, PlanType, PricingOption
+from meterhouse.model.product import Product
+from meterhouse.model.tenant import Environment
+
+
+class SelectPlanBody(Struct, rename="camel"):
+    """currency: left out, the plan's default one."""
+
+    plan_ref: str | None = None
+    currency: str | None = None
+
+
+class SelectTopupBody(Struct, rename="camel"):
+    """amount: minor units, 100 to 10 000 000. currency: USD."""
+
+    amount: int | float | None = None
+    currency: str | None = None
+
+
+class PayBody(Struct, rename="camel"):
+    """outcome: `success` or `decline`."""
+
+    outcome: TestOutcome | None = None
+
+
+class OfferAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """A plan as it is offered. price, setupFee: minor units of `currency`. limit: 0 for any number."""
+
+    reference: str
+    name: str
+    type: PlanType
+    price: int
+    currency: str
+    pricing_options: tuple[PricingOption, ...]
+    limit: int
+    measures: str
+    features: Raw
+    requires_payment: bool
+    description: str = ""
+    setup_fee: int = 0
+    free_units: int = 0
+    credits_per_unit: int = 0
+    trial_days: int = 0
+    access_expiry_days: int = 0
+    billing_cycle: BillingCycle | None = None
+    is_prepaid: bool = False
+
+
+class OffersAnswer(Struct):
+    plans: tuple[OfferAnswer, ...]
+
+
+class BuyerAnswer(Struct):
+    name: str
+    email: str
+
+
+class SoldAnswer(Struct, rename="camel"):
+    reference: str
+    name: str
+    description: str
+
+
+class CheckoutAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """A checkout session. Of one that has ended only status, merchant and returnUrl are told.
+
+    step: what the customer does next. payment: `test` where test buttons pay, else `unavailable`.
+    amount: minor units of `currency` to be paid now; credits: what they buy. declined: why the last try was.
+    currentPlanRef: what the customer has of the product.
+    """
+
+    status: HostedStatus
+    environment: Environment
+    merchant: Merchant
+    expires_at: str
+    step: Step | UnsetType = UNSET
+    purpose: Purpose | UnsetType = UNSET
+    payment: Literal["test", "unavailable"] | UnsetType = UNSET
+    customer: BuyerAnswer | UnsetType = UNSET
+    product: SoldAnswer | UnsetType = UNSET
+    plan: OfferAnswer | UnsetType = UNSET
+    current_plan_ref: str | UnsetType = UNSET
+    amount: int | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    credits: int | UnsetType = UNSET
+    credit_balance: int | UnsetType = UNSET
+    declined: str | UnsetType = UNSET
+    return_url: str | UnsetType = UNSET
+
+
+class CheckoutRoutes:
+    def __init__(self, checkout: Checkout) -> None:
+        self._checkout = checkout
+
+    async def get(self, session_id: FromPath[str]) -> CheckoutAnswer:
+        """Get what a checkout page shows. The session id is the credential."""
+        visit = await self._checkout.visit(session_id)
+        if visit.status is not HostedStatus.ACTIVE:
+            return _ended(visit)
+        return _answer(await self._checkout.view(visit))
+
+    async def plans(self, session_id: FromPath[str]) -> OffersAnswer:
+        """List the plans to choose from."""
+        visit = await self._checkout.visit(session_id)
+        if visit.status is not HostedStatus.ACTIVE:
+            return OffersAnswer(())
+        return OffersAnswer(tuple(map(_offer, await self._checkout.offers(visit))))
+
+    async def select_plan(self, session_id: FromPath[str], data: JSONBody[SelectPlanBody]) -> CheckoutAnswer:
+        """Choose a plan; one that costs nothing to begin with is activated at once."""
+        if faults := ref_faults({"planRef": data.plan_ref}):
+            raise ValidationFailed(faults)
+        visit = await self._checkout.visit(session_id)
+        return _answer(await self._checkout.select_plan(visit, data.plan_ref or "", data.currency))
+
+    async def select_topup(
+        self, session_id: FromPath[str], data: JSONBody[SelectTopupBody]
+    ) -> CheckoutAnswer:
+        """Choose an amount of credits to buy."""
+        amount = data.amount
+        if amount is not None and amount != int(amount):
+            raise ValidationFailed.of("amount", "must be a whole number of minor units (cents)")
+        visit = await self._checkout.visit(session_id)
+        chosen = None if amount is None else int(amount)
+        return _answer(await self._checkout.select_topup(visit, chosen, data.currency))
+
+    async def reset(self, session_id: FromPath[str]) -> CheckoutAnswer:
+        """Choose nothing, to begin again."""
+        return _answer(await self._checkout.reset(await self._checkout.visit(session_id)))
+
+    async def pay(self, session_id: FromPath[str], data: JSONBody[PayBody]) -> CheckoutAnswer:
+        """Pay in the sandbox what was chosen, or be declined."""
+        if data.outcome is None:
+            raise ValidationFailed.of("outcome", "is required: success or decline")
+        visit = await self._checkout.visit(session_id)
+        return _answer(await self._checkout.pay(visit, data.outcome))
+
+
+def _ended(visit: Visit) -> CheckoutAnswer:
+    used = visit.status is HostedStatus.USED
+    return CheckoutAnswer(
+        status=visit.status,
+        environment=visit.caller.scope.environment,
+        merchant=visit.merchant,
+        expires_at=iso(visit.session.expires_at),
+        return_url=(visit.session.return_url if used else None) or UNSET,
+    )
+
+
+def _answer(view: CheckoutView) -> CheckoutAnswer:
+    session, environment = view.visit.session, view.visit.caller.scope.environment
+    payment = view.payment
+    topup = session.amount is not None and view.amount is not None
+    return CheckoutAnswer(
+        status=view.visit.status,
+        environment=environment,
+        merchant=view.visit.merchant,
+        expires_at=iso(session.expires_at),
+        step=view.step,
+        purpose=session.purpose,
+        payment="test" if environment is Environment.SANDBOX else "unavailable",
+        customer=BuyerAnswer(view.customer.name, view.customer.email),
+        product=UNSET if view.product is None else _sold(view.product),
+        plan=UNSET if view.plan is None else _offer(view.plan),
+        current_plan_ref=UNSET if view.current is None else view.current.plan_ref,
+        amount=UNSET if view.amount is None else view.amount,
+        currency=view.currency or UNSET,
+        credits=(view.amount or 0) * CREDITS_PER_MINOR_UNIT if topup else UNSET,
+        credit_balance=view.balance,
+        declined=UNSET if payment is None else payment.failure or UNSET,
+        return_url=session.return_url or UNSET,
+    )
+
+
+def _sold(product: Product) -> SoldAnswer:
+    return SoldAnswer(product.ref, product.name, product.description)
+
+
+def _offer(plan: Plan) -> OfferAnswer:
+    return OfferAnswer(
+        reference=plan.ref,
+        name=plan.name,
+        type=plan.type,
+        price=plan.base_price or plan.price,
+        currency=plan.currency,
+        pricing_options=plan.pricing_options,
+        limit=plan.limit,
+        measures=plan.measures,
+        features=plan.free_form("features"),
+        requires_payment=plan.requires_payment,
+        description=plan.description,
+        setup_fee=plan.setup_fee,
+        free_units=plan.free_units,
+        credits_per_unit=plan.credits_per_unit,
+        trial_days=plan.trial_days,
+        access_expiry_days=plan.access_expiry_days,
+        billing_cycle=plan.billing_cycle,
+        is_prepaid=is_prepaid(plan),
+    )

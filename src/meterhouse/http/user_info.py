@@ -1,0 +1,120 @@
+"""What a customer has of a product, as user info and the customer's own page tell it (contract §3.3)."""
+
+from decimal import Decimal
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from meterhouse.http.render import exact, iso, iso_or_unset, number
+from meterhouse.metering.access import access
+from meterhouse.metering.decide import free_units
+from meterhouse.metering.purchases import PurchaseView
+from meterhouse.model.plan import BillingCycle, PlanType
+from meterhouse.model.purchase import PurchaseStatus
+from meterhouse.model.units import NANO, join, pair
+
+
+class UserAnswer(Struct, rename="camel"):
+    reference: str
+    name: str
+    email: str
+    external_ref: str | None
+
+
+class UserPlan(Struct, rename="camel"):
+    reference: str
+    name: str
+    type: PlanType
+    price: int
+    currency: str
+    billing_cycle: BillingCycle | None
+    features: Raw
+    limits: Raw
+
+
+class UserUsage(Struct, rename="camel"):
+    """total: what the period has room for, and with it percentUsed: null where there is no limit."""
+
+    used: Raw
+    remaining: int
+    total: Raw
+    meter_ref: str
+    percent_used: Raw
+
+
+class UserPurchase(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    reference: str
+    status: PurchaseStatus
+    product_name: str
+    plan_type: PlanType
+    start_date: str
+    usage: UserUsage
+    plan: UserPlan
+    end_date: str | UnsetType = UNSET
+
+
+class UserInfoAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """status: a sentence for people. verifyUrl: the customer's own page, good for 15 minutes."""
+
+    status: str
+    user: UserAnswer
+    verify_url: str
+    purchase: UserPurchase | UnsetType = UNSET
+
+
+def _total(view: PurchaseView) -> int | None:
+    """Return the billionths that the period has room for; of credit plans, what is used and what is left."""
+    account, terms = view.account, view.account.terms
+    if terms is None:
+        return None
+    if terms.is_prepaid:
+        return account.used + access(account).remaining * NANO
+    free = free_units(account)
+    return None if free is None else account.used + account.held + free
+
+
+def sentence(view: PurchaseView) -> str:
+    total = _total(view)
+    used = "unlimited usage" if total is None else f"{_percent(view.account.used, total)}% usage consumed"
+    kind = "purchase" if view.plan.type is PlanType.ONE_TIME else "subscription"
+    return f"{view.status.capitalize()} {kind}: {view.product_name} ({used})"
+
+
+def _percent(used: int, total: int) -> int:
+    return 100 if not total else used * 100 // total
+
+
+def usage_answer(view: PurchaseView) -> UserUsage:
+    """Return what was used in the current period, and what it has room for."""
+    account, total = view.account, _total(view)
+    percent = None if total is None else Decimal(_percent(account.used, total))
+    return UserUsage(
+        used=exact(account.used),
+        remaining=access(account).remaining,
+        total=number(None if total is None else join(*pair(total)), quote=False),
+        meter_ref=view.plan.meter_ref,
+        percent_used=number(percent, quote=False),
+    )
+
+
+def purchase_answer(view: PurchaseView) -> UserPurchase:
+    purchase, plan, account = view.purchase, view.plan, view.account
+    period_end = None if account.period is None else account.period.end
+    return UserPurchase(
+        reference=purchase.ref,
+        status=view.status,
+        product_name=view.product_name,
+        plan_type=plan.type,
+        start_date=iso(purchase.started_at),
+        end_date=iso_or_unset(purchase.ends_at or period_end),
+        usage=usage_answer(view),
+        plan=UserPlan(
+            reference=plan.ref,
+            name=plan.name,
+            type=plan.type,
+            price=plan.base_price or plan.price,
+            currency=plan.currency,
+            billing_cycle=plan.billing_cycle,
+            features=plan.free_form("features"),
+            limits=plan.free_form("limits"),
+        ),
+    )
