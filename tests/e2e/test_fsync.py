@@ -57,8 +57,12 @@ def trace_of_requests(tmp_path: Path, path: str, body: object, program: Sequence
 
 routes = pytest.mark.parametrize(
     ("path", "body"),
-    [("/v1/sdk/events", EVENT), ("/v1/sdk/events/bulk", {"events": [EVENT] * 3})],
-    ids=["single", "bulk"],
+    [
+        ("/v1/sdk/events", EVENT),
+        ("/v1/sdk/events/bulk", {"events": [EVENT] * 3}),
+        ("/v1/sdk/usages", {"customerRef": "cus_3C4D5E6F"}),
+    ],
+    ids=["single", "bulk", "usage"],
 )
 
 

@@ -1,0 +1,51 @@
+"""The catalog, put together, and what is asked of it with every request."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from meterhouse.model.tenant import Caller
+from meterhouse.ports.payments import Payments
+from meterhouse.ports.people import Audit, Keys, Operators, Providers, Sessions, Tally
+from meterhouse.ports.selling import Customers, HostedSessions, Meters, Plans, Products, Purchases
+
+
+class Directory(Protocol):
+    """What ingestion asks the catalog. Adapters may remember a yes; a no is always looked up."""
+
+    async def known_customers(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
+        """Return those of `refs` that are customers of the scope now."""
+        ...
+
+    async def known_products(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
+        """Return those of `refs` that are products of the scope now."""
+        ...
+
+
+class Identities(Protocol):
+    """Who owns which API key. Keys are known by their SHA-256 alone."""
+
+    async def key_caller(self, key_sha256: bytes) -> Caller | None:
+        """Return who owns an unrevoked key, and notes its use (written at most once a minute)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything a deployment knows of providers and what belongs to them."""
+
+    providers: Providers
+    keys: Keys
+    customers: Customers
+    products: Products
+    purchases: Purchases
+    hosted: HostedSessions
+    payments: Payments
+    plans: Plans
+    meters: Meters
+    operators: Operators
+    sessions: Sessions
+    audit: Audit
+    tally: Tally
+    directory: Directory
+    identities: Identities

@@ -1,0 +1,93 @@
+"""Taking money."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from meterhouse.model.once import Once
+from meterhouse.model.payment import Card, Intent, NewPayment, Payment, PaymentStatus, TestOutcome
+from meterhouse.model.tenant import Caller
+
+
+class Payments(Protocol):
+    """What customers were asked to pay, and what they were given for it. Ids are the processor's."""
+
+    async def made(self, scope_id: int, once: Once) -> Payment | None:
+        """Return the payment that the key made, None for a new key. Raises IdempotencyConflict."""
+        ...
+
+    async def add(self, caller: Caller, new: NewPayment, intent: Intent, once: Once) -> Payment:
+        """Keep a payment and its intent. A repeat adds none and returns the first, as it stands now.
+
+        Raises IdempotencyConflict.
+        """
+        ...
+
+    async def get(self, scope_id: int, ref: str) -> Payment | None: ...
+
+    async def scope_of(self, ref: str) -> int | None:
+        """Return the scope a payment belongs to, None for no payment."""
+        ...
+
+    async def page(self, scope_id: int, limit: int, offset: int) -> Sequence[Payment]:
+        """Return payments, the newest first."""
+        ...
+
+    async def note(self, scope_id: int, intent: Intent) -> Payment:
+        """Keep how an intent stands. One that succeeded stays so. Raises PaymentNotFound."""
+        ...
+
+    async def fulfil(self, caller: Caller, ref: str) -> Payment:
+        """Note that what was paid for is given and, where that is a plan, give it in the same transaction.
+
+        Again is a no-op, whatever has become of the purchase. Raises PaymentNotFound, PaymentNotSucceeded.
+        """
+        ...
+
+    async def card(self, scope_id: int, customer_ref: str) -> Card | None:
+        """Return the card of the customer's last payment that succeeded with one."""
+        ...
+
+
+class PaymentProcessor(Protocol):
+    """Takes money. Every method raises ProcessorUnavailable: the same call may be made again."""
+
+    @property
+    def publishable_key(self) -> str:
+        """What a browser needs to pay an intent; no secret."""
+        ...
+
+    async def create(self, new: NewPayment, key: str) -> Intent:
+        """Ask a customer for an amount. The same key again returns the same intent and asks for nothing more.
+
+        key: unique over all scopes. Raises PaymentRefused, with the processor's reason.
+        """
+        ...
+
+    async def look(self, intent_id: str) -> Intent:
+        """Return how an intent stands now. Raises PaymentNotFound."""
+        ...
+
+
+class TestProcessor(PaymentProcessor, Protocol):
+    """A processor that takes no money, and does as it is told."""
+
+    async def confirm(self, intent_id: str, outcome: TestOutcome) -> Intent:
+        """Pay an intent, or decline it, as the customer would in a browser. One that is paid stays so.
+
+        Raises PaymentNotFound.
+        """
+        ...
+
+
+class SandboxIntents(Protocol):
+    """What the sandbox's processor remembers."""
+
+    async def add(self, key: str, intent: Intent) -> Intent:
+        """Keep an intent under a key; where the key has one already, return that."""
+        ...
+
+    async def get(self, intent_id: str) -> Intent | None: ...
+
+    async def end(self, intent_id: str, status: PaymentStatus, failure: str | None) -> None:
+        """Change how an intent stands; one that succeeded stays so."""
+        ...
