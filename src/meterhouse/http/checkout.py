@@ -5,7 +5,7 @@ from typing import Literal
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from meterhouse.http.purchases import ref_faults
+from meterhouse.http.refs import ref_faults
 from meterhouse.http.render import iso
 from meterhouse.metering.checkout import Checkout, CheckoutView, Step, is_prepaid
 from meterhouse.metering.visits import Visit

@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, Struct, UnsetType
 
-from meterhouse.http.purchases import PurchaseAnswer
+from meterhouse.http.purchase_answer import PurchaseAnswer
 from meterhouse.model.payment import PaymentPurpose, PaymentStatus, TestOutcome
 
 

@@ -22,8 +22,8 @@ from meterhouse.http.payment_bodies import (
     TaxAnswer,
     TaxBreakdown,
 )
-from meterhouse.http.purchases import answer as purchase_answer
-from meterhouse.http.purchases import ref_faults
+from meterhouse.http.purchase_answer import answer as purchase_answer
+from meterhouse.http.refs import ref_faults
 from meterhouse.http.render import iso
 from meterhouse.metering.payments import PaymentRequest, Payments
 from meterhouse.metering.purchases import PurchaseViews

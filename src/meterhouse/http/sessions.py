@@ -10,8 +10,8 @@ from msgspec import Struct
 from meterhouse.http import cookies
 from meterhouse.http.customers import CustomerAnswer, customer_answer
 from meterhouse.http.hosted import Addresses
-from meterhouse.http.purchases import ref_faults
 from meterhouse.http.query_string import AnyRequest
+from meterhouse.http.refs import ref_faults
 from meterhouse.http.render import iso
 from meterhouse.http.user_info import UserAnswer, UserInfoAnswer, purchase_answer, sentence
 from meterhouse.metering.purchases import PurchaseViews
