@@ -12,7 +12,7 @@ from meterhouse.http.hosted import Addresses
 from meterhouse.http.purchases import ref_faults
 from meterhouse.http.query_string import AnyRequest
 from meterhouse.http.render import exact, iso, iso_or_unset, number
-from meterhouse.metering.access import access
+from meterhouse.metering.access import UNLIMITED, access
 from meterhouse.metering.decide import free_units
 from meterhouse.metering.purchases import PurchaseView, PurchaseViews
 from meterhouse.model.customer import Customer
@@ -28,7 +28,7 @@ from meterhouse.model.plan import BillingCycle, PlanType
 from meterhouse.model.product import Product
 from meterhouse.model.purchase import PurchaseStatus
 from meterhouse.model.tenant import Caller
-from meterhouse.model.units import NANO, join, pair
+from meterhouse.model.units import NANO
 from meterhouse.ports import Catalog
 
 _MAX_URL: Final = 2_000
@@ -100,7 +100,7 @@ class UserPlan(Struct, rename="camel"):
 
 
 class UserUsage(Struct, rename="camel"):
-    """total: what the period has room for, and with it percentUsed: null where there is no limit."""
+    """total: what the period has room for; without a limit 10^15, as `remaining`, and percentUsed is null."""
 
     used: Raw
     remaining: int
@@ -287,7 +287,7 @@ def _purchase(view: PurchaseView) -> UserPurchase:
         usage=UserUsage(
             used=exact(account.used),
             remaining=access(account).remaining,
-            total=number(None if total is None else join(*pair(total)), quote=False),
+            total=exact(UNLIMITED * NANO if total is None else total),
             meter_ref=plan.meter_ref,
             percent_used=number(percent, quote=False),
         ),
