@@ -338,3 +338,12 @@ async def test_what_is_held_does_not_roll_over(tmp_path: Any) -> None:
         clock.advance(timedelta(hours=1))
         assert ok(await client.get(f"/v1/sdk/holds/{lost['holdRef']}"))["status"] == "expired"
         assert (await limits(client))["remaining"] == 18
+
+
+async def test_a_repeated_reservation_is_the_same_hold_also_without_access(client: Client) -> None:
+    ref = str((await activate(client, await plan(client, type="one-time", limit=10)))["purchaseRef"])
+    hold = await reserve(client, 4, key="r")
+    ok(await client.post(f"/v1/sdk/purchases/{ref}/cancel"))
+    again = await reserve(client, 4, key="r")
+    assert (again["withinLimits"], again["holdRef"], again["remaining"]) == (True, hold["holdRef"], 6)
+    assert "holdRef" not in await reserve(client, 4, key="other")
