@@ -3,6 +3,7 @@
 Nothing here is fast, cached or shared with the server, but for the nouns.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -36,8 +37,8 @@ class Bought:
     def prepaid(self) -> bool:
         return self.plan.type is PlanType.USAGE_BASED and self.plan.billing_model != "post-paid"
 
-    def cap(self, period: int) -> Fraction | None:
-        """What a period has room for; None for any number."""
+    def cap(self, period: int, held: Callable[[int], Fraction]) -> Fraction | None:
+        """What a period has room for; None for any number. held: what is held in a period."""
         plan = self.plan
         limit = plan.limit or (plan.free_units if not plan.requires_payment else 0)
         if not limit:
@@ -46,14 +47,15 @@ class Bought:
         if plan.type is PlanType.HYBRID and overage is not None and overage.allow_overage:
             if overage.max_overage is None:
                 return None
-            return limit + self.carried(period, limit) + overage.max_overage
-        return limit + self.carried(period, limit)
+            return limit + self.carried(period, limit, held) + overage.max_overage
+        return limit + self.carried(period, limit, held)
 
-    def carried(self, period: int, limit: int) -> Fraction:
+    def carried(self, period: int, limit: int, held: Callable[[int], Fraction]) -> Fraction:
         if not self.plan.rollover_unused_units or period == 0:
             return Fraction(0)
-        before = self.carried(period - 1, limit)
-        return min(Fraction(limit), max(limit + before - self.used_in(period - 1), Fraction(0)))
+        before = self.carried(period - 1, limit, held)
+        taken = self.used_in(period - 1) + held(period - 1)
+        return min(Fraction(limit), max(limit + before - taken, Fraction(0)))
 
 
 @dataclass
@@ -104,7 +106,7 @@ class Customer:
         return max(self.balance - self.held_credits(), 0)
 
     def free(self, bought: Bought, period: int) -> Fraction | None:
-        cap = bought.cap(period)
+        cap = bought.cap(period, lambda earlier: self.held(bought, earlier))
         if cap is None:
             return None
         return max(cap - bought.used_in(period) - self.held(bought, period), Fraction(0))

@@ -1,12 +1,25 @@
 """Credits: balance, grants, adjustments, history (contract §3.3, §4.4)."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from meterhouse.query.cursors import write_cursor
 from tests.conftest import Client
 from tests.flow.answers import error, faults, ok
-from tests.flow.shop import CUSTOMER, FREE, activate, balance, grant, plan, track, with_credits
+from tests.flow.shop import (
+    CUSTOMER,
+    FREE,
+    PAY_AS_YOU_GO,
+    activate,
+    balance,
+    grant,
+    limits,
+    plan,
+    track,
+    with_credits,
+)
 
 GRANTS = f"/v1/sdk/customers/{CUSTOMER}/credits"
 HISTORY = f"/v1/customers/{CUSTOMER}/credits"
@@ -113,3 +126,38 @@ async def test_who_gets_a_deleted_customers_reference_inherits_nothing(client: C
     assert await balance(client, "cus_again") == 0
     assert ok(await client.get("/v1/sdk/customers/cus_again"))["purchases"] == []
     assert ok(await client.get(f"/v1/sdk/purchases/{bought['purchaseRef']}"))["status"] == "expired"
+
+
+async def test_one_grant_sent_many_times_at_once_is_given_once(client: Client) -> None:
+    headers, body = {"Idempotency-Key": "signup"}, {"credits": 500}
+    url = f"/v1/sdk/customers/{CUSTOMER}/credits"
+    answers = await asyncio.gather(*(client.post(url, json=body, headers=headers) for _ in range(8)))
+    assert [ok(each)["balance"] for each in answers] == [500] * 8
+    assert await balance(client) == 500
+
+
+@pytest.mark.parametrize("credits_", ["1e99999999", "1e-99999999", "-1e99999999"])
+async def test_credits_beyond_all_bounds_are_refused_at_once(client: Client, credits_: str) -> None:
+    headers, body = {"content-type": "application/json"}, f'{{"credits":{credits_}}}'
+    for url in (f"/v1/sdk/customers/{CUSTOMER}/credits", f"/v1/customers/{CUSTOMER}/credits/adjust"):
+        assert set(faults(await client.post(url, content=body, headers=headers))) == {"credits"}
+
+
+@pytest.mark.parametrize("number", [-1, 2**63, 2**64 - 1])
+async def test_a_cursor_that_is_not_ours_is_refused(client: Client, number: int) -> None:
+    cursor = write_cursor([number], "credits", CUSTOMER, None)
+    answer = await client.get(f"/v1/customers/{CUSTOMER}/credits", params={"cursor": cursor})
+    assert set(faults(answer)) == {"cursor"}
+
+
+async def test_credits_that_were_held_are_not_inherited_either(client: Client) -> None:
+    new = {"reference": "cus_again", "email": "again@example.com"}
+    ok(await client.post("/v1/sdk/customers", json=new), 201)
+    await grant(client, 500, "cus_again")
+    await activate(client, await plan(client, **PAY_AS_YOU_GO), "cus_again")
+    hold = await limits(client, customerRef="cus_again", reserve={"units": 3})
+    ok(await client.delete("/v1/sdk/customers/cus_again"))
+    ok(await client.post("/v1/sdk/customers", json=new), 201)
+    assert await balance(client, "cus_again") == 0
+    answer = await client.post(f"/v1/sdk/holds/{hold['holdRef']}/settle", json={"units": 1})
+    error(answer, 409, "hold_released")

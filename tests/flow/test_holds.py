@@ -206,7 +206,7 @@ async def test_a_hold_of_another_scope_is_as_one_that_never_was(
     client: Client, live: Client, purchase: str
 ) -> None:
     hold = await reserve(client, 4)
-    for ref in (hold["holdRef"], "hld_0000000000000001", "hld_x", "cus_3C4D5E6F"):
+    for ref in (hold["holdRef"], "hld_0000000000000001", "hld_-000000000000001", "hld_x", "cus_3C4D5E6F"):
         url = f"/v1/sdk/holds/{ref}"
         error(await live.get(url), 404, "hold_not_found")
         error(await live.post(f"{url}/settle", json={"units": 1}), 404, "hold_not_found")
@@ -226,6 +226,7 @@ async def test_a_hold_of_another_scope_is_as_one_that_never_was(
         ({"ttlSeconds": 86_401}, "reserve.ttlSeconds"),
         ({"ttlSeconds": 1.5}, "reserve.ttlSeconds"),
         ({"ttlSeconds": "60"}, "reserve.ttlSeconds"),
+        ({"ttlSeconds": True}, "reserve.ttlSeconds"),
         ({"idempotencyKey": ""}, "reserve.idempotencyKey"),
     ],
 )
@@ -307,3 +308,42 @@ async def test_a_repeated_reservation_of_credits_takes_them_off_once(client: Cli
     assert again["balance"] == {
         "creditBalance": 400, "creditsPerUnit": 100, "currency": "USD", "remainingUnits": 4,
     }  # fmt: skip
+
+
+async def test_a_time_to_live_beyond_all_bounds_is_refused_at_once(client: Client) -> None:
+    body = f'{{"customerRef":"{CUSTOMER}","productRef":"{PRODUCT}","reserve":%s}}'
+    body %= '{"units":1,"ttlSeconds":1e99999999}'
+    assert set(faults(await client.post("/v1/sdk/limits", content=body))) == {"reserve.ttlSeconds"}
+
+
+async def test_a_second_settle_burns_no_key(client: Client, purchase: str) -> None:
+    hold = await reserve(client, 4)
+    done = await settle(client, hold, 2)
+    assert await settle(client, hold, 3, idempotencyKey="k") == done
+    assert "creditDebit" in await track(client, idempotencyKey="k")
+
+
+async def test_what_is_held_does_not_roll_over(tmp_path: Any) -> None:
+    clock = Clock()
+    async with open_service(Settings(data=str(tmp_path)), clock) as service:
+        assert service.first_start is not None
+        client = speak_to(service, service.first_start.secret)
+        await activate(client, await plan(client, limit=10, rolloverUnusedUnits=True, billingCycle="weekly"))
+        clock.advance(timedelta(days=6, hours=23))
+        kept, lost = await reserve(client, 6, ttl=86_400), await reserve(client, 1, ttl=7_200)
+        clock.advance(timedelta(hours=1))
+        assert (await limits(client))["remaining"] == 13
+        await settle(client, kept, 2)
+        assert (await limits(client))["remaining"] == 17
+        clock.advance(timedelta(hours=1))
+        assert ok(await client.get(f"/v1/sdk/holds/{lost['holdRef']}"))["status"] == "expired"
+        assert (await limits(client))["remaining"] == 18
+
+
+async def test_a_repeated_reservation_is_the_same_hold_also_without_access(client: Client) -> None:
+    ref = str((await activate(client, await plan(client, type="one-time", limit=10)))["purchaseRef"])
+    hold = await reserve(client, 4, key="r")
+    ok(await client.post(f"/v1/sdk/purchases/{ref}/cancel"))
+    again = await reserve(client, 4, key="r")
+    assert (again["withinLimits"], again["holdRef"], again["remaining"]) == (True, hold["holdRef"], 6)
+    assert "holdRef" not in await reserve(client, 4, key="other")

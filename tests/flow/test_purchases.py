@@ -283,3 +283,27 @@ async def test_a_purchase_without_periods_or_limit_has_one_that_never_ends(clien
 async def test_periods_of_no_purchase_are_not_found(client: Client) -> None:
     error(await client.get("/v1/purchases/pur_none/periods"), 404, "purchase_not_found")
     assert list(faults(await client.get("/v1/purchases/pur_none/periods", params={"limit": 0}))) == ["limit"]
+
+
+async def test_an_ended_purchase_shows_its_last_period(timed: tuple[Clock, Client]) -> None:
+    clock, client = timed
+    bought = (await activate(client, await plan(client, limit=10, billingCycle="weekly")))["purchaseRef"]
+    clock.advance(timedelta(days=8))
+    await track(client, units=4)
+    ok(await client.post(f"/v1/sdk/purchases/{bought}/cancel"))
+    clock.advance(timedelta(days=6))
+    shown = await purchase(client, bought)
+    assert (shown["status"], shown["endDate"][:10], shown["usage"]["used"]) == ("cancelled", "2026-11-15", 4)
+    assert (shown["usage"]["periodStart"][:10], shown["usage"]["periodEnd"][:10]) == (
+        "2026-11-08",
+        "2026-11-15",
+    )
+    clock.advance(timedelta(days=60))
+    assert await purchase(client, bought) == shown
+
+
+async def test_user_info_has_a_total_where_there_is_no_limit(client: Client) -> None:
+    await activate(client, await plan(client, name="Open"))
+    body = {"customerRef": CUSTOMER, "productRef": PRODUCT}
+    used = ok(await client.post("/v1/sdk/user-info", json=body))["purchase"]["usage"]
+    assert (used["total"], used["remaining"], used["percentUsed"]) == (10**15, 10**15, None)

@@ -215,3 +215,14 @@ async def test_an_archived_meter_takes_no_new_events(client: Client) -> None:
     ok(await client.post(f"/v1/meters/{made['reference']}/archive"))
     body = {"customerRef": CUSTOMER, "meterName": "pages"}
     assert set(faults(await client.post(URL, json=body))) == {"meterName"}
+
+
+@pytest.mark.parametrize("duration", ["1e99999999", "1e-99999999", "1000000000000001"])
+async def test_a_duration_that_nobody_could_write_out_is_refused(client: Client, duration: str) -> None:
+    body = f'{{"customerRef":"{CUSTOMER}","duration":{duration}}}'
+    assert set(faults(await client.post(URL, content=body))) == {"duration"}
+
+
+async def test_a_value_of_the_wrong_kind_in_a_bulk_names_its_place(client: Client) -> None:
+    body = {"events": [{"customerRef": CUSTOMER}, {"customerRef": 5}]}
+    assert set(faults(await client.post(f"{URL}/bulk", json=body))) == {"events.1.customerRef"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterhouse.model.units import MAX_UNITS, PLACES, join, plain, split, written
+from meterhouse.model.units import MAX_UNITS, PLACES, join, plain, split, whole_between, written
 
 amounts = st.decimals(min_value=0, max_value=MAX_UNITS, places=PLACES)
 
@@ -87,3 +87,15 @@ def test_equal_amounts_are_written_alike(amount: Decimal) -> None:
 def test_an_amount_is_written_in_plain_digits(amount: Decimal) -> None:
     assert set(written(amount)) <= set("0123456789.")
     assert Decimal(written(amount)) == amount
+
+
+@pytest.mark.parametrize("value", [0, 5, Decimal("5.0"), Decimal("1E+1"), Decimal("0E+99999999")])
+def test_a_whole_number_within_bounds_is_an_int(value: int | Decimal) -> None:
+    assert whole_between(value, 0, 10) == value
+
+
+@pytest.mark.parametrize(
+    "value", [-1, 11, 1.0, "5", True, None, Decimal("1.5"), Decimal("1E+99999999"), Decimal("1E-99999999")]
+)
+def test_any_other_number_is_none_at_once(value: object) -> None:
+    assert whole_between(value, 0, 10) is None

@@ -1,11 +1,10 @@
 """Credits over HTTP: balance and grants (contract §3.3), and, ours, adjustments and history."""
 
-from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from meterhouse.http.render import iso, number
 from meterhouse.metering.credits import Credits
@@ -82,7 +81,7 @@ class CreditMovesAnswer(Struct, rename="camel"):
 
 
 class _Place(Struct, frozen=True, array_like=True):
-    number: int
+    number: Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class CreditRoutes:
@@ -172,9 +171,8 @@ def _display(credits_: int) -> DisplayAnswer:
 def _read(said: CreditsBody, lowest: int) -> int:
     """Return the credits. Raises ValidationFailed, naming every fault."""
     faults: list[FieldError] = []
-    given = said.credits
-    whole = not isinstance(given, bool) and isinstance(given, int | Decimal) and given == given.__trunc__()
-    if not whole or not lowest <= given <= _MAX_CREDITS or given == 0:
+    amount = units.whole_between(said.credits, lowest, _MAX_CREDITS)
+    if not amount:
         sign = "above 0" if lowest == 1 else "not 0"
         faults.append(FieldError("credits", f"must be a whole number, {sign}, of at most {_MAX_CREDITS}"))
     if said.reason is not None:
@@ -183,6 +181,6 @@ def _read(said: CreditsBody, lowest: int) -> int:
             fault = f"must have at most {_MAX_REASON} characters"
         if fault:
             faults.append(FieldError("reason", fault))
-    if faults:
+    if faults or amount is None:
         raise ValidationFailed(faults)
-    return int(given)
+    return amount

@@ -215,9 +215,9 @@ def _reservation(said: ReserveBody, header: str | None, faults: list[FieldError]
         amount = (1, 0)
     elif amount == (0, 0):
         faults.append(FieldError("reserve.units", "must be above 0: there is nothing to reserve"))
-    seconds = _DEFAULT_TTL_SECONDS if said.ttl_seconds in (UNSET, None) else said.ttl_seconds
-    whole = type(seconds) in (int, Decimal) and seconds == int(seconds)
-    if not whole or not 1 <= seconds <= _MAX_TTL_SECONDS:
+    given = _DEFAULT_TTL_SECONDS if said.ttl_seconds in (UNSET, None) else said.ttl_seconds
+    seconds = units.whole_between(given, 1, _MAX_TTL_SECONDS)
+    if seconds is None:
         sentence = f"must be a whole number of seconds from 1 to {_MAX_TTL_SECONDS}"
         faults.append(FieldError("reserve.ttlSeconds", sentence))
         seconds = _DEFAULT_TTL_SECONDS
@@ -226,4 +226,4 @@ def _reservation(said: ReserveBody, header: str | None, faults: list[FieldError]
         faults.append(FieldError("reserve.idempotencyKey", f"must have 1 to {MAX_KEY} characters"))
     elif header is not None and key != header:
         faults.append(FieldError("reserve.idempotencyKey", "differs from the Idempotency-Key header"))
-    return Reservation(amount[0] * units.NANO + amount[1], int(seconds) * 1_000_000, key)
+    return Reservation(amount[0] * units.NANO + amount[1], seconds * 1_000_000, key)

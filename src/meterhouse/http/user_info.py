@@ -5,12 +5,12 @@ from decimal import Decimal
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from meterhouse.http.render import exact, iso, iso_or_unset, number
-from meterhouse.metering.access import access
+from meterhouse.metering.access import UNLIMITED, access
 from meterhouse.metering.decide import free_units
 from meterhouse.metering.purchases import PurchaseView
 from meterhouse.model.plan import BillingCycle, PlanType
 from meterhouse.model.purchase import PurchaseStatus
-from meterhouse.model.units import NANO, join, pair
+from meterhouse.model.units import NANO
 
 
 class UserAnswer(Struct, rename="camel"):
@@ -32,7 +32,7 @@ class UserPlan(Struct, rename="camel"):
 
 
 class UserUsage(Struct, rename="camel"):
-    """total: what the period has room for, and with it percentUsed: null where there is no limit."""
+    """total: what the period has room for; without a limit 10^15, as `remaining`, and percentUsed is null."""
 
     used: Raw
     remaining: int
@@ -90,7 +90,7 @@ def usage_answer(view: PurchaseView) -> UserUsage:
     return UserUsage(
         used=exact(account.used),
         remaining=access(account).remaining,
-        total=number(None if total is None else join(*pair(total)), quote=False),
+        total=exact(UNLIMITED * NANO if total is None else total),
         meter_ref=view.plan.meter_ref,
         percent_used=number(percent, quote=False),
     )

@@ -94,6 +94,6 @@ def guarded(decode: Callable[[Raw | bytes], T], body: Raw | bytes) -> T:
 def _field_error(message: str) -> FieldError:
     """Read msgspec's sentence: "Expected `str`, got `int` - at `$.type`"."""
     found = _PATH.search(message)
-    path = found[1].replace("[...]", "").replace("[", "").replace("]", "") if found else ""
+    path = found[1].replace("[...]", "").replace("[", ".").replace("]", "").lstrip(".") if found else ""
     sentence = message[: found.start()] if found else message
     return FieldError(path, sentence[0].lower() + sentence[1:].replace("`", ""))

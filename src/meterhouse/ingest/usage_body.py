@@ -24,7 +24,8 @@ ACTION_TYPES: Final = ("transaction", "api_call", "hour", "email", "storage", "c
 MAX_USAGE_UNITS: Final = 100_000
 DEFAULT_METER: Final = "requests"
 _MAX_TEXT: Final = 1_000
-_MAX_METER_NAME: Final = 100
+_MAX_DURATION_MS: Final = 10**15
+_MAX_DURATION_PLACES: Final = 100
 _REQUIRED: Final = "is required"
 _INVALID_METER: Final = "Invalid meter name or meter is archived"
 
@@ -292,16 +293,17 @@ def _details(
             if len(value) > _MAX_TEXT:
                 faults.add(path, f"must have at most {_MAX_TEXT} characters")
     if duration is not UNSET and duration is not None:
-        if (
-            not isinstance(duration, int | Decimal)
-            or isinstance(duration, bool)
-            or not _is_positive(duration)
-        ):
-            faults.add("duration", "must be a number, 0 or more, of milliseconds")
+        if not _is_duration(duration):
+            faults.add(
+                "duration", "must be a number of milliseconds, 0 to 10^15, to 100 decimal places at most"
+            )
         else:
             said["duration"] = duration
     return text.canonical(said) if said else None
 
 
-def _is_positive(number: int | Decimal) -> bool:
-    return Decimal(number).is_finite() and number >= 0
+def _is_duration(given: object) -> bool:
+    """A number that can be written out digit by digit, as answers do."""
+    if type(given) not in (int, Decimal) or not 0 <= given <= _MAX_DURATION_MS:  # type: ignore[operator]
+        return False
+    return not given or Decimal(given).adjusted() >= -_MAX_DURATION_PLACES  # type: ignore[arg-type]

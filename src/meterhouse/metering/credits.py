@@ -1,11 +1,12 @@
 """Credits: balances, what moves them beside usage, and their history."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 from meterhouse.metering.decide import decide
 from meterhouse.model.credit import Balance, CreditKind, CreditMove, CreditQuestion
-from meterhouse.model.errors import CustomerNotFound
-from meterhouse.model.ledger import Credit, CreditMoved, Recording
+from meterhouse.model.errors import CustomerNotFound, HoldSettled
+from meterhouse.model.ledger import Credit, CreditMoved, Recording, Release
 from meterhouse.ports import Directory, Ledger
 
 
@@ -45,17 +46,16 @@ class Credits:
         return outcome.balance
 
     async def forget(self, scope_id: int, customer_ref: str) -> None:
-        """Take away what a customer has, before it is deleted: who gets its ref again inherits nothing."""
+        """Take away what a customer has, before it is deleted: who gets its ref again inherits nothing.
+
+        Its open holds of credits are released, or they would give back to whoever that is.
+        """
+        for number in await self._ledger.paid_holds(scope_id, customer_ref):
+            with suppress(HoldSettled):  # in this very moment
+                await self._ledger.record(Recording((Release(scope_id=scope_id, hold=number),), decide))
         found = await self.balance(scope_id, customer_ref)
-        if found.credits > found.held:
-            await self.move(
-                scope_id,
-                customer_ref,
-                CreditKind.ADJUSTMENT,
-                found.held - found.credits,
-                "customer_deleted",
-                None,
-            )
+        if left := found.credits - found.held:
+            await self.move(scope_id, customer_ref, CreditKind.ADJUSTMENT, -left, "customer_deleted", None)
 
     async def history(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
         await self._check(scope_id, question.customer_ref)

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from meterhouse.metering.access import NONE, Access, access
+from meterhouse.metering.access import NONE, UNLIMITED, Access, access
 from meterhouse.metering.decide import decide
 from meterhouse.model.errors import CustomerNotFound, ProductNotFound
 from meterhouse.model.hold import Hold
@@ -77,6 +77,8 @@ class Limits:
             raise CustomerNotFound.named(asked.customer_ref)
         product = await self._product(scope_id, asked.product_ref)
         if not _has_access(account):
+            if again := await self._taken(scope_id, asked, product):  # a repeat, whatever came between
+                return again
             default = await self._catalog.plans.default_of(scope_id, asked.product_ref)
             if default is None:
                 return await self._denied(scope_id, asked, product, account)
@@ -86,7 +88,8 @@ class Limits:
             await self._catalog.purchases.activate(caller, sale)
             account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
         if asked.reserve is not None:
-            return await self._reserve(scope_id, asked, product, asked.reserve)
+            outcome = await self._reserve(scope_id, asked, asked.reserve)
+            return _granted(product, outcome) or await self._denied(scope_id, asked, product, outcome.account)
         found = access(account)
         if not found.within:
             return await self._denied(scope_id, asked, product, account)
@@ -112,9 +115,13 @@ class Limits:
         self._products[scope_id, ref] = (product, time.monotonic() + _REMEMBERED_SECONDS)
         return product
 
-    async def _reserve(
-        self, scope_id: int, asked: LimitQuestion, product: Product, reserve: Reservation
-    ) -> LimitFinding:
+    async def _taken(self, scope_id: int, asked: LimitQuestion, product: Product) -> LimitFinding | None:
+        """Return what an earlier reservation with this key took, None for none."""
+        if asked.reserve is None or asked.reserve.key is None:
+            return None
+        return _granted(product, await self._reserve(scope_id, asked, asked.reserve))
+
+    async def _reserve(self, scope_id: int, asked: LimitQuestion, reserve: Reservation) -> Reserved:
         action = Reserve(
             scope_id=scope_id,
             customer_ref=asked.customer_ref,
@@ -125,17 +132,7 @@ class Limits:
         )
         (outcome,) = await self._ledger.record(Recording((action,), decide))
         assert isinstance(outcome, Reserved)  # noqa: S101 - the outcome of a Reserve
-        if outcome.hold is None:
-            return await self._denied(scope_id, asked, product, outcome.account)
-        left = outcome.hold.remaining
-        found = Access(within=True, remaining=left) if left is not None else access(outcome.account)
-        return LimitFinding(
-            product=product,
-            account=outcome.account,
-            access=found,
-            hold=outcome.hold,
-            is_new_hold=outcome.is_new,
-        )
+        return outcome
 
     async def _denied(
         self, scope_id: int, asked: LimitQuestion, product: Product, account: Account
@@ -174,3 +171,17 @@ class Limits:
 
 def _has_access(account: Account) -> bool:
     return account.purchase is not None and account.purchase.gives_access(account.at)
+
+
+def _granted(product: Product, outcome: Reserved) -> LimitFinding | None:
+    """Return what a reservation got, None where the units were not free."""
+    if outcome.hold is None:
+        return None
+    left = outcome.hold.remaining
+    return LimitFinding(
+        product=product,
+        account=outcome.account,
+        access=Access(within=True, remaining=UNLIMITED if left is None else left),
+        hold=outcome.hold,
+        is_new_hold=outcome.is_new,
+    )

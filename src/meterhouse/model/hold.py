@@ -52,4 +52,4 @@ def hold_number(ref: str) -> int | None:
         number = int(digits, 16)
     except ValueError:
         return None
-    return number if ref == hold_ref(number) and number < 2**63 else None
+    return number if 0 <= number < 2**63 and ref == hold_ref(number) else None

@@ -34,6 +34,17 @@ def split(value: object) -> tuple[int, int] | str:  # noqa: PLR0911 - one return
     return whole, int((value - whole).scaleb(PLACES))
 
 
+def whole_between(value: object, least: int, most: int) -> int | None:
+    """Return a decoded JSON number as an int where it is whole and from `least` to `most`, else None.
+
+    The bounds are asked first: to write 1e999999 out as an integer takes minutes, and 1e999999999 all memory.
+    """
+    if type(value) not in (int, Decimal) or not least <= value <= most:  # type: ignore[operator]
+        return None
+    number = int(value)  # type: ignore[call-overload]
+    return number if number == value else None
+
+
 def join(whole: int, nano: int) -> Decimal:
     """Return the amount as a Decimal without trailing zeros; inverse of `split`."""
     return plain(_EXACT.add(Decimal(whole), Decimal(nano).scaleb(-PLACES)))

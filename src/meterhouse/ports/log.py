@@ -48,8 +48,8 @@ class Ledger(Protocol):
         """Decide the actions one after another, each on what those before it left, and store what was
         decided with the events it is about, durably, in one transaction. One outcome for each, in order.
 
-        An action whose idempotency key was used before is not done again and has the first outcome; a
-        reserve that got nothing burns no key.
+        An action whose idempotency key was used before is not done again and has the first outcome; what
+        stored nothing, as a reserve that got nothing, burns no key.
         Raises IdempotencyConflict, or what `decide` raises for a single action: nothing was stored.
         Raises LogUnavailable or Overloaded: nothing was stored, the same may be recorded again.
         """
@@ -60,7 +60,7 @@ class Ledger(Protocol):
         ...
 
     async def of_purchases(self, scope_id: int, purchases: Sequence[Purchase]) -> Sequence[Account]:
-        """Return the account of each purchase, in the period that is now."""
+        """Return the account of each purchase, in the period that is now, or the last of one that ended."""
         ...
 
     async def used(self, scope_id: int, purchase_ref: str) -> Mapping[int, int]:
@@ -78,6 +78,10 @@ class Ledger(Protocol):
 
     async def hold(self, scope_id: int, number: int) -> Hold | None:
         """Return a hold of the scope, None for none."""
+        ...
+
+    async def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
+        """Return the numbers of the open holds that reserve a customer's credits."""
         ...
 
     async def due_holds(self) -> Sequence[tuple[int, int]]:

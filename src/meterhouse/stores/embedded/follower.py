@@ -52,14 +52,20 @@ class Follower:
             raise LogUnavailable(f"The {self._name} could not be read: {error}") from error
 
     def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values from `start` (included) to `end` (excluded), or from the end backwards."""
-        found: Iterator[tuple[Any, Any]] = self._db.items(backwards, end if backwards else start)
-        for key, value in found:
-            if backwards and key >= end:
-                continue
-            if key < start if backwards else key >= end:
-                return
-            yield key, value
+        """Yield keys and values from `start` (included) to `end` (excluded), or from the end backwards.
+
+        Raises LogUnavailable: it could not be read.
+        """
+        try:
+            found: Iterator[tuple[Any, Any]] = self._db.items(backwards, end if backwards else start)
+            for key, value in found:
+                if backwards and key >= end:
+                    continue
+                if key < start if backwards else key >= end:
+                    return
+                yield key, value
+        except Exception as error:  # rocksdict has no narrower class
+            raise LogUnavailable(f"The {self._name} could not be read: {error}") from error
 
     def put(self, entries: Mapping[bytes, bytes | None], position: int) -> None:
         """Take what the log says up to `position`, all or nothing; None takes a key away. Again is a no-op.

@@ -42,7 +42,9 @@ class SqliteLedger:
         )
 
     async def used(self, scope_id: int, purchase_ref: str) -> Mapping[int, int]:
-        return await asyncio.to_thread(lambda: dict(self._accounts.used(scope_id, purchase_ref)))
+        return await asyncio.to_thread(
+            lambda: {period: used for period, used, _ in self._accounts.totals(scope_id, purchase_ref)}
+        )
 
     async def balance(self, scope_id: int, customer_ref: str) -> Balance:
         return self._book().balance_of(scope_id, customer_ref)
@@ -58,6 +60,9 @@ class SqliteLedger:
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
         return await asyncio.to_thread(self._accounts.moves, scope_id, question)
+
+    async def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
+        return await asyncio.to_thread(self._accounts.paid_holds, scope_id, customer_ref)
 
     async def due_holds(self) -> Sequence[tuple[int, int]]:
         return self._accounts.due(self._at(), _MOST_DUE)

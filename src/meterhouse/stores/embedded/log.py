@@ -203,7 +203,7 @@ class SqliteLog:
         most = sum(each.work.received for each in recordings)
         book = Book(self._accounts, connection, at)
         numbers = range(number, number + 2 * most)
-        recorder = Recorder(book, self._accounts, self._index, commit.ledger, numbers)
+        recorder = Recorder(book, self._index, commit.ledger, numbers)
         book.prepare(
             action
             for each in recordings

@@ -37,6 +37,7 @@ class _Balance:
     held: int = 0
 
 
+_UNUSED: Final = _Total()
 _MOST_METERS: Final = 10_000
 _Customer = tuple[int, str]
 _PeriodKey = tuple[int, str, int]
@@ -83,7 +84,7 @@ class Book:
         paying = {
             (scope_id, purchase.customer_ref) for scope_id, purchase in found if purchase.terms.is_prepaid
         }
-        for key, total in zip(periods, self._accounts.totals(periods), strict=True):
+        for key, total in zip(periods, self._accounts.totals_of(periods), strict=True):
             self._totals[key] = _Total(*total)
         refs = sorted(paying)
         for customer, balance in zip(refs, self._accounts.balances(refs), strict=True):
@@ -118,9 +119,17 @@ class Book:
         balance = self._balance((scope_id, customer_ref))
         return Balance(balance.credits, balance.held)
 
+    def balance_after(self, scope_id: int, customer_ref: str, number: int) -> int:
+        """Return a balance as a movement left it, of this transaction or of an earlier one."""
+        for scope, move in self._moves:
+            if (scope, move.number, move.customer_ref) == (scope_id, number, customer_ref):
+                return move.balance
+        return self._accounts.balance_after(scope_id, customer_ref, number)
+
     def of_purchase(self, scope_id: int, purchase: Purchase) -> Account:
-        """Return the account of any purchase, now."""
-        return self._account(scope_id, purchase, self.at)
+        """Return the account of any purchase, now; of one that has ended, in its last period."""
+        end = self.at if purchase.ends_at is None else min(self.at, purchase.ends_at - 1)
+        return self._account(scope_id, purchase, max(end, purchase.started_at))
 
     def hold(self, scope_id: int, number: int) -> Hold | None:
         """Return a hold of the scope, as it stands now."""
@@ -226,17 +235,19 @@ class Book:
         return self._account(scope_id, purchase, purchase.grid.period(hold.period).start), hold
 
     def _carried(self, key: _PeriodKey, terms: Terms) -> int:
-        """Return what rolled over into a period, from what was used in every one before it."""
+        """Return what rolled over into a period, from what was used in every one before it.
+
+        What is still held in one of those does not roll over: it may be used there yet.
+        """
         scope_id, ref, number = key
-        used = dict(self._accounts.used(scope_id, ref, before=number))
-        used |= {
-            period: total.used
-            for (scope, of, period), total in self._totals.items()
-            if (scope, of) == (scope_id, ref)
-        }
+        for period, used, held in self._accounts.totals(scope_id, ref, before=number):
+            total = self._totals.setdefault((scope_id, ref, period), _Total(used, held))
+            if total.held:
+                self._end_due(scope_id, self._accounts.due_of_purchase(scope_id, ref, self.at))
         carried = 0
         for period in range(number):
-            carried = terms.carries(carried, used.get(period, 0))
+            before = self._totals.get((scope_id, ref, period), _UNUSED)
+            carried = terms.carries(carried, before.used + before.held)
         return carried
 
     def _purchase_of(self, event: Track) -> Purchase | None:

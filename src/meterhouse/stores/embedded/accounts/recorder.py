@@ -29,7 +29,7 @@ from meterhouse.model.ledger import (
 from meterhouse.model.units import pair
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.accounts.book import Book
-from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
+from meterhouse.stores.embedded.accounts.state import Changes, LedgerState
 from meterhouse.stores.embedded.key_index import Entry as Known
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.records import MeterBody
@@ -56,10 +56,7 @@ class Recorder:
     book: empty yet. state: the ledger's, before.
     """
 
-    def __init__(
-        self, book: Book, accounts: Accounts, index: KeyIndex, state: LedgerState, numbers: range
-    ) -> None:
-        self._accounts = accounts
+    def __init__(self, book: Book, index: KeyIndex, state: LedgerState, numbers: range) -> None:
         self._index = index
         self._first_number = numbers.start
         self._next_number = numbers.start + len(numbers) // 2
@@ -143,7 +140,9 @@ class Recorder:
             action = replace(action, meter=recorded_on(account.meter))
         verdict = recording.decide(action, account, hold, number)
         self._write(action, verdict.entry, hold, counts)
-        if keyed is not None and keyed.known is None and not _denied(verdict.outcome):
+        # A denied reserve and a second settle store nothing, and burn no key.
+        did_something = verdict.entry is not None or isinstance(action, Track)
+        if keyed is not None and keyed.known is None and did_something:
             self.new_keys[keyed.hashed] = Known(number, keyed.meaning)
         return verdict.outcome
 
@@ -156,7 +155,7 @@ class Recorder:
                 account, _ = self._book.account(action)
                 return Reserved(account, self._book.hold(action.scope_id, number), is_new=False)
             case Credit():
-                balance = self._accounts.balance_after(action.scope_id, action.customer_ref, number)
+                balance = self._book.balance_after(action.scope_id, action.customer_ref, number)
                 return CreditMoved(number, balance)
         return None
 
@@ -226,11 +225,6 @@ class Recorder:
         self._wrote = True
         count = self._scopes.pop()[1] if self._scopes and self._scopes[-1][0] == scope_id else 0
         self._scopes.append((scope_id, count + 1))
-
-
-def _denied(outcome: Outcomes) -> bool:
-    """A reserve that got nothing stored nothing, and burns no key."""
-    return isinstance(outcome, Reserved) and outcome.hold is None
 
 
 def _events(actions: tuple[Action, ...]) -> int:

@@ -40,6 +40,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_total: Final = msgspec.msgpack.Decoder(tuple[int, int, int, int]).decode
 _decode_pair: Final = msgspec.msgpack.Decoder(tuple[int, int]).decode
 _LAST: Final = b"\xff" * 8
+_NEVER: Final = 2**63 - 1
 _LAST_PERIOD: Final = 2**32 - 1
 
 Changes = dict[bytes, bytes | None]
@@ -118,16 +119,19 @@ class Accounts:
         """Return what was used and is held in a purchase's period, billionths."""
         return _total(self.follower.get(_total_key(key)))
 
-    def totals(self, keys: Sequence[tuple[int, str, int]]) -> list[tuple[int, int]]:
+    def totals_of(self, keys: Sequence[tuple[int, str, int]]) -> list[tuple[int, int]]:
         """The same of many, in their order."""
         return [_total(found) for found in self.follower.get_all([_total_key(key) for key in keys])]
 
-    def used(self, scope_id: int, purchase_ref: str, before: int = _LAST_PERIOD) -> Iterator[tuple[int, int]]:
-        """Yield each period before one that has a total, and what was used in it, billionths."""
+    def totals(
+        self, scope_id: int, purchase_ref: str, before: int = _LAST_PERIOD
+    ) -> Iterator[tuple[int, int, int]]:
+        """Yield each period before one that has a total, and what was used and is held in it, billionths."""
         first, last = ((scope_id, purchase_ref, each) for each in (0, before))
         for key, value in self.follower.scan(_total_key(first), _total_key(last)):
-            used_giga, used_nano, _, _ = _decode_total(value)
-            yield int.from_bytes(key[-4:], "big"), used_giga * _GIGA + used_nano
+            used_giga, used_nano, held_giga, held_nano = _decode_total(value)
+            period = int.from_bytes(key[-4:], "big")
+            yield period, used_giga * _GIGA + used_nano, held_giga * _GIGA + held_nano
 
     def balance(self, customer: tuple[int, str]) -> tuple[int, int]:
         """Return a customer's credits, and how many of them are held."""
@@ -194,6 +198,10 @@ class Accounts:
     def due_of_customer(self, scope_id: int, customer_ref: str, at: int) -> Sequence[int]:
         """The same of a customer's holds that reserve credits."""
         return self._due(_customer_key(b"c", scope_id, customer_ref), at)
+
+    def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
+        """Return the numbers of all of them, whenever their time comes."""
+        return self._due(_customer_key(b"c", scope_id, customer_ref), _NEVER)
 
     def due(self, at: int, limit: int) -> Sequence[tuple[int, int]]:
         """Return scope and number of all holds whose time has come, at most `limit` of them."""
