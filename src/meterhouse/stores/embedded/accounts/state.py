@@ -28,7 +28,7 @@ from meterhouse.model.units import NANO, pair
 from meterhouse.stores.embedded.follower import Follower
 
 _MEMTABLE_BYTES: Final = 16 * 1024 * 1024  # what a crash leaves to be replayed
-_CACHE_BYTES: Final = 32 * 1024 * 1024
+_CACHE_BYTES: Final = 96 * 1024 * 1024
 _BLOOM_BITS: Final = 10
 _GIGA: Final = NANO * NANO
 """Billionths in a thousand million units: sums of any number of events fit into a pair of integers."""
