@@ -1,4 +1,7 @@
-"""Ledger on SQLite: decided and written by the log's one writer, read on the readers' connections."""
+"""Ledger of the embedded deployment: the log's one writer decides and writes, anybody reads.
+
+Accounts lie in RocksDB, purchases and meters in SQLite.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
