@@ -137,7 +137,7 @@ class LimitRoutes:
             answer.plans = tuple(map(plan_item, found.offered))
             if found.default.type is PlanType.USAGE_BASED:
                 answer.balance = _balance(found, found.default)
-        elif purchase is not None and purchase.gives_access(account.at):
+        elif purchase is not None and account.has_access:
             answer.plan = purchase.plan_ref
             if account.terms is not None and account.terms.is_prepaid:
                 balance = _balance(found, purchase.plan)

@@ -22,8 +22,8 @@ NONE: Final = Access(within=False, remaining=0)
 
 def access(account: Account) -> Access:
     """Return what an account may still use, its open holds taken off."""
-    purchase, terms = account.purchase, account.terms
-    if purchase is None or terms is None or account.period is None or not purchase.gives_access(account.at):
+    terms = account.terms
+    if terms is None or account.period is None or not account.has_access:
         return NONE
     free = free_units(account)
     within = free is None or free > 0

@@ -95,8 +95,7 @@ class Checkout:
         payment = None
         if session.payment_id is not None:
             payment = await self._catalog.payments.get(scope_id, session.payment_id)
-        is_current = standing is not None and _has_access(standing.purchase, standing.at)
-        current = standing.purchase if standing is not None and is_current else None
+        current = standing.purchase if standing is not None and standing.has_access else None
         balance = (await self._ledger.balance(scope_id, customer.ref)).credits
         given = payment is not None and payment.fulfilled_at is not None
         step, amount = Step.DONE, None
@@ -250,10 +249,6 @@ class Checkout:
 def is_prepaid(plan: Plan) -> bool:
     """Whether a plan's units are paid for with credits."""
     return plan.type is PlanType.USAGE_BASED and plan.billing_model is not BillingModel.POST_PAID
-
-
-def _has_access(purchase: Purchase | None, at: int) -> bool:
-    return purchase is not None and purchase.gives_access(at)
 
 
 def _currency(plan: Plan | None, session: Hosted) -> str:

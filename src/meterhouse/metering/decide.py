@@ -92,14 +92,14 @@ def _unattributed(event: Track, account: Account) -> Skipped | None:
         return Skipped.CUSTOMER_NOT_FOUND
     if event.product_ref is None and event.purchase_ref is None:
         return Skipped.NO_PRODUCT_REF
-    if account.purchase is None or account.period is None or not account.purchase.gives_access(account.at):
+    if account.purchase is None or account.period is None or not account.has_access:
         return Skipped.NO_ACTIVE_PURCHASE
     return None
 
 
 def _reserve(action: Reserve, account: Account, number: int) -> Verdict:
     purchase, terms, period = account.purchase, account.terms, account.period
-    if purchase is None or terms is None or period is None or not purchase.gives_access(account.at):
+    if purchase is None or terms is None or period is None or not account.has_access:
         return Verdict(None, Reserved(account, None))
     free = free_units(account)
     credits_ = -(-action.units * terms.credits_per_unit // NANO)  # up: a hold must pay for all of it

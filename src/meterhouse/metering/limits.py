@@ -71,12 +71,12 @@ class Limits:
         scope_id = caller.scope.id
         account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
         # Who has a purchase that gives access exists.
-        if not _has_access(account) and not await self._catalog.directory.known_customers(
+        if not account.has_access and not await self._catalog.directory.known_customers(
             scope_id, (asked.customer_ref,)
         ):
             raise CustomerNotFound.named(asked.customer_ref)
         product = await self._product(scope_id, asked.product_ref)
-        if not _has_access(account):
+        if not account.has_access:
             if again := await self._taken(scope_id, asked, product):  # a repeat, whatever came between
                 return again
             default = await self._catalog.plans.default_of(scope_id, asked.product_ref)
@@ -167,10 +167,6 @@ class Limits:
             return None
         new = NewHosted(kind=kind, customer_ref=asked.customer_ref, product_ref=asked.product_ref)
         return kind, await self._catalog.hosted.open(scope_id, new)
-
-
-def _has_access(account: Account) -> bool:
-    return account.purchase is not None and account.purchase.gives_access(account.at)
 
 
 def _granted(product: Product, outcome: Reserved) -> LimitFinding | None:

@@ -81,7 +81,7 @@ class PurchaseViews:
         current = await self._catalog.purchases.current(scope_id, customer_refs)
         found: dict[str, list[PurchaseView]] = {ref: [] for ref in customer_refs}
         for view in await self.of(scope_id, current):
-            if view.purchase.gives_access(view.account.at):
+            if view.account.has_access:
                 found[view.purchase.customer_ref].append(view)
         return found
 
@@ -111,7 +111,7 @@ class Activations:
         standing = await self._ledger.standing(scope_id, customer_ref, product_ref)
         credits_ = (await self._ledger.balance(scope_id, customer_ref)).credits
         current = standing.purchase
-        if current is not None and current.gives_access(standing.at) and current.plan_ref == plan.ref:
+        if current is not None and standing.has_access and current.plan_ref == plan.ref:
             return _done(ActivationStatus.ALREADY_ACTIVE, plan, current, credits_)
         if self.needs_credits(plan, credits_):
             return _done(ActivationStatus.TOPUP_REQUIRED, plan, None, credits_)

@@ -30,7 +30,7 @@ class Origin(StrEnum):
     CHECKOUT = "checkout"
 
 
-class Purchase(Struct, frozen=True, kw_only=True):
+class Purchase(Struct, frozen=True):
     """snapshot: JSON text of the plan as it was (`model.plan.Plan`); its later changes do not touch it.
 
     status: as it was last written; what it is at a time, `status_at` says.
@@ -45,16 +45,16 @@ class Purchase(Struct, frozen=True, kw_only=True):
     status: PurchaseStatus
     origin: Origin
     snapshot: str
+    started_at: int
+    created_at: int
+    updated_at: int
     amount: int = 0
     currency: str = "USD"
-    started_at: int
     ends_at: int | None = None
     trial_ends_at: int | None = None
     paid_at: int | None = None
     cancelled_at: int | None = None
     cancellation_reason: str | None = None
-    created_at: int
-    updated_at: int
 
     @property
     def plan(self) -> Plan:

@@ -213,7 +213,7 @@ def _all_current(
     return [_purchase(row) for row in rows.fetchall()]
 
 
-def _purchase(row: Sequence[object]) -> Purchase:
-    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
-    fields["status"], fields["origin"] = PurchaseStatus(fields["status"]), Origin(fields["origin"])
-    return Purchase(**fields)  # half the time of converting: this is read for every meter event
+def _purchase(row: Sequence[Any]) -> Purchase:
+    """By position: this is read for every meter event, and by name it takes three times as long."""
+    ref, customer_ref, product_ref, plan_ref, status, origin, *others = row
+    return Purchase(ref, customer_ref, product_ref, plan_ref, PurchaseStatus(status), Origin(origin), *others)

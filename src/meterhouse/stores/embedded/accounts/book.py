@@ -197,6 +197,7 @@ class Book:
         account = Account(
             at=self.at,
             purchase=purchase,
+            has_access=purchase.gives_access(self.at),
             terms=terms,
             meter=self._meter(scope_id, terms.meter_ref),
             period=purchase.grid.period_at(at),
@@ -207,7 +208,7 @@ class Book:
         """Who has a purchase that gives access exists: most events need no look at the customers."""
         at = self.at if event.timestamp is None else event.timestamp
         account = self._account(event.scope_id, self._purchase_of(event), at)
-        if account.purchase is None or not account.purchase.gives_access(self.at):
+        if not account.has_access:
             account.customer_known = customers.exists(self._connection, event.scope_id, event.customer_ref)
         return account
 
