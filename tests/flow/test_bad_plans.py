@@ -65,6 +65,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"usageTiers": [{"minUsage": 5, "creditsPerUnit": 5}]}, "usageTiers.0.minUsage"),
     ({"usageTiers": [{"minUsage": 1, "maxUsage": 1, "creditsPerUnit": 5}]}, "usageTiers.0.maxUsage"),
     ({"usageTiers": [{"minUsage": 0, "creditsPerUnit": -5}]}, "usageTiers.0.creditsPerUnit"),
+    ({"usageTiers": [{"minUsage": 0, "creditsPerUnit": 5, "maxUsage": "5"}]}, "usageTiers.0.maxUsage"),
     ({"usageTiers": [{"minUsage": 0, "creditsPerUnit": 5, "name": "x" * 101}]}, "usageTiers.0.name"),
     ({"usageTiers": [{"minUsage": 0, "creditsPerUnit": 5}, {"minUsage": 9, "creditsPerUnit": 5}]},
      "usageTiers.0.maxUsage"),
