@@ -12,7 +12,6 @@ from meterhouse.model.payment import (
     PaymentStatus,
     check_can_be_given,
     noted,
-    price_of,
     priced_in,
     requested,
     topup_fault,
@@ -36,14 +35,14 @@ PAID = Intent(
 
 
 def test_a_plan_costs_its_price_and_the_setup_in_the_currency_that_is_asked_for() -> None:
-    assert price_of(priced_in(PLAN, None)) == 2400
-    assert price_of(priced_in(PLAN, "usd")) == 2400
+    assert priced_in(PLAN, None).first_price == 2400
+    assert priced_in(PLAN, "usd").first_price == 2400
     euros = priced_in(PLAN, "eur")
-    assert (price_of(euros), euros.currency) == (1800, "EUR")
+    assert (euros.first_price, euros.currency) == (1800, "EUR")
 
 
 def test_a_hybrid_plan_costs_its_base_price() -> None:
-    assert price_of(msgspec.structs.replace(PLAN, base_price=4900)) == 5400
+    assert msgspec.structs.replace(PLAN, base_price=4900).first_price == 5400
 
 
 def test_another_currency_is_refused_with_those_there_are() -> None:

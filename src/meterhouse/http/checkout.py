@@ -7,7 +7,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from meterhouse.http.refs import ref_faults
 from meterhouse.http.render import iso
-from meterhouse.metering.checkout import Checkout, CheckoutView, Step, is_prepaid
+from meterhouse.metering.checkout import Checkout, CheckoutView, Step
 from meterhouse.metering.visits import Visit
 from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.errors import ValidationFailed
@@ -197,7 +197,7 @@ def _offer(plan: Plan) -> OfferAnswer:
         reference=plan.ref,
         name=plan.name,
         type=plan.type,
-        price=plan.base_price or plan.price,
+        price=plan.period_price,
         currency=plan.currency,
         pricing_options=plan.pricing_options,
         limit=plan.limit,
@@ -211,5 +211,5 @@ def _offer(plan: Plan) -> OfferAnswer:
         trial_days=plan.trial_days,
         access_expiry_days=plan.access_expiry_days,
         billing_cycle=plan.billing_cycle,
-        is_prepaid=is_prepaid(plan),
+        is_prepaid=plan.is_prepaid,
     )

@@ -6,7 +6,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from meterhouse.http.checkout import BuyerAnswer
 from meterhouse.http.render import iso, iso_or_unset
 from meterhouse.http.user_info import UserUsage, usage_answer
-from meterhouse.metering.customer_page import CustomerPage, CustomerPageView, renews
+from meterhouse.metering.customer_page import CustomerPage, CustomerPageView
 from meterhouse.metering.purchases import PurchaseView
 from meterhouse.model.hosted import HostedStatus
 from meterhouse.model.merchant import Merchant
@@ -93,24 +93,24 @@ def _answer(view: CustomerPageView) -> CustomerPageAnswer:
 
 
 def _own(view: PurchaseView) -> OwnPurchase:
-    purchase, plan, period = view.purchase, view.plan, view.account.period
+    purchase, plan = view.purchase, view.plan
     return OwnPurchase(
         reference=purchase.ref,
         status=view.status,
         product_name=view.product_name,
         plan_name=plan.name,
         plan_type=plan.type,
-        price=plan.base_price or plan.price,
+        price=plan.period_price,
         currency=purchase.currency,
         features=plan.free_form("features"),
         usage=usage_answer(view),
         measures=plan.measures,
-        renews=renews(purchase),
+        renews=purchase.renews,
         can_reactivate=purchase.cancelled_at is not None,
         start_date=iso(purchase.started_at),
         billing_cycle=plan.billing_cycle,
         credits_per_unit=plan.credits_per_unit,
-        period_end=iso_or_unset(None if period is None else period.end),
+        period_end=iso_or_unset(view.period_end),
         end_date=iso_or_unset(purchase.ends_at),
         trial_end_date=iso_or_unset(purchase.trial_ends_at),
     )

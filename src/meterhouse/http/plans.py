@@ -175,7 +175,7 @@ def answer(plan: Plan) -> PlanAnswer:
         name=plan.name,
         type=plan.type,
         status=plan.status,
-        is_active=plan.status is PlanStatus.ACTIVE,
+        is_active=plan.is_active,
         default=plan.is_default,
         hidden=plan.hidden,
         requires_payment=plan.requires_payment,

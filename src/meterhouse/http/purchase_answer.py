@@ -6,9 +6,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from meterhouse.http.render import exact, iso, iso_or_unset, number
 from meterhouse.metering.bill import overage_units, usage_bill
-from meterhouse.metering.purchases import (
-    PurchaseView,
-)
+from meterhouse.metering.purchases import PurchaseView
 from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.plan import BillingCycle, Plan, PlanType
 from meterhouse.model.purchase import Origin, PurchaseStatus
@@ -84,9 +82,7 @@ class PurchaseAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
 def answer(view: PurchaseView) -> PurchaseAnswer:
     """Return a purchase as clients see it."""
     purchase, plan = view.purchase, view.plan
-    renews = purchase.cancelled_at is None and plan.auto_renew and purchase.terms.cycle is not None
-    period = view.account.period
-    period_end = None if period is None else period.end
+    renews = purchase.renews
     is_recurring = plan.type in (PlanType.RECURRING, PlanType.HYBRID)
     return PurchaseAnswer(
         reference=purchase.ref,
@@ -108,11 +104,11 @@ def answer(view: PurchaseView) -> PurchaseAnswer:
         auto_renew=renews,
         metadata={},
         created_at=iso(purchase.created_at),
-        end_date=iso_or_unset(purchase.ends_at or period_end),
+        end_date=iso_or_unset(purchase.ends_at or view.period_end),
         trial_end_date=iso_or_unset(purchase.trial_ends_at),
         paid_at=iso_or_unset(purchase.paid_at),
         billing_cycle=plan.billing_cycle or UNSET,
-        next_billing_date=iso_or_unset(period_end if renews and purchase.ends_at is None else None),
+        next_billing_date=iso_or_unset(view.period_end if renews and purchase.ends_at is None else None),
         cancelled_at=iso_or_unset(purchase.cancelled_at),
         cancellation_reason=purchase.cancellation_reason or UNSET,
     )
@@ -123,7 +119,7 @@ def _snapshot(plan: Plan) -> SnapshotAnswer:
         reference=plan.ref,
         name=plan.name,
         plan_type=plan.type,
-        price=plan.base_price or plan.price,
+        price=plan.period_price,
         currency=plan.currency,
         billing_cycle=plan.billing_cycle,
         features=plan.free_form("features"),
@@ -140,7 +136,6 @@ def _usage(view: PurchaseView) -> UsageAnswer:
     over = overage_units(plan, account.used)
     cost = usage_bill(plan, account.used) / CREDITS_PER_MINOR_UNIT if plan.type is PlanType.HYBRID else 0
     period = account.period
-    end = None if period is None else period.end
     return UsageAnswer(
         used=exact(account.used),
         overage_units=exact(over),
@@ -149,6 +144,6 @@ def _usage(view: PurchaseView) -> UsageAnswer:
         limit_units=UNSET if terms.limit is None else exact(terms.limit + account.carried),
         carried_over_units=exact(account.carried) if plan.rollover_unused_units else UNSET,
         period_start=iso_or_unset(None if period is None else period.start),
-        period_end=iso_or_unset(end),
-        reset_date=iso_or_unset(end),
+        period_end=iso_or_unset(view.period_end),
+        reset_date=iso_or_unset(view.period_end),
     )

@@ -97,21 +97,20 @@ def usage_answer(view: PurchaseView) -> UserUsage:
 
 
 def purchase_answer(view: PurchaseView) -> UserPurchase:
-    purchase, plan, account = view.purchase, view.plan, view.account
-    period_end = None if account.period is None else account.period.end
+    purchase, plan = view.purchase, view.plan
     return UserPurchase(
         reference=purchase.ref,
         status=view.status,
         product_name=view.product_name,
         plan_type=plan.type,
         start_date=iso(purchase.started_at),
-        end_date=iso_or_unset(purchase.ends_at or period_end),
+        end_date=iso_or_unset(purchase.ends_at or view.period_end),
         usage=usage_answer(view),
         plan=UserPlan(
             reference=plan.ref,
             name=plan.name,
             type=plan.type,
-            price=plan.base_price or plan.price,
+            price=plan.period_price,
             currency=plan.currency,
             billing_cycle=plan.billing_cycle,
             features=plan.free_form("features"),

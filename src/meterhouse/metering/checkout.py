@@ -24,11 +24,10 @@ from meterhouse.model.payment import (
     Payment,
     PaymentPurpose,
     TestOutcome,
-    price_of,
     priced_in,
     topup_fault,
 )
-from meterhouse.model.plan import BillingModel, Plan, PlanType
+from meterhouse.model.plan import Plan
 from meterhouse.model.product import Product
 from meterhouse.model.purchase import Origin, Purchase, Sale
 from meterhouse.ports import Catalog, Ledger
@@ -89,13 +88,13 @@ class Checkout:
         if customer is None:
             raise CustomerNotFound
         product, plan = await self._product(visit), await self._plan(visit)
-        standing = None
+        current = None
         if product is not None:
             standing = await self._ledger.standing(scope_id, customer.ref, product.ref)
+            current = standing.purchase if standing.has_access else None
         payment = None
         if session.payment_id is not None:
             payment = await self._catalog.payments.get(scope_id, session.payment_id)
-        current = standing.purchase if standing is not None and standing.has_access else None
         balance = (await self._ledger.balance(scope_id, customer.ref)).credits
         given = payment is not None and payment.fulfilled_at is not None
         step, amount = Step.DONE, None
@@ -136,7 +135,7 @@ class Checkout:
         view = await self.view(visit)
         if view.step is Step.START:
             await self._begin(view, priced)
-            if not is_prepaid(plan):
+            if not plan.is_prepaid:
                 visit = await self._end(visit)
         return await self.view(visit)
 
@@ -188,15 +187,15 @@ class Checkout:
         if plan is None:
             return Step.CHOOSE, None
         if await self._must_pay(visit, plan, current):
-            return Step.PAY, price_of(plan)
+            return Step.PAY, plan.first_price
         has_it = current is not None and current.plan_ref == plan.ref
-        if is_prepaid(plan) and (has_it or self._activations.needs_credits(plan, balance)):
+        if plan.is_prepaid and (has_it or self._activations.needs_credits(plan, balance)):
             return Step.TOPUP, None
         return Step.START, None
 
     async def _must_pay(self, visit: Visit, plan: Plan, current: Purchase | None) -> bool:
         """Whether a plan costs anything to begin with. What it has, but for a trial, is paid for."""
-        if price_of(plan) == 0:
+        if plan.first_price == 0:
             return False
         if current is not None and current.plan_ref == plan.ref and current.trial_ends_at is None:
             return False
@@ -244,11 +243,6 @@ class Checkout:
     async def _end(self, visit: Visit) -> Visit:
         await self._catalog.hosted.use(visit.session_id)
         return msgspec.structs.replace(visit, status=HostedStatus.USED)
-
-
-def is_prepaid(plan: Plan) -> bool:
-    """Whether a plan's units are paid for with credits."""
-    return plan.type is PlanType.USAGE_BASED and plan.billing_model is not BillingModel.POST_PAID
 
 
 def _currency(plan: Plan | None, session: Hosted) -> str:

@@ -60,7 +60,7 @@ class CustomerPage:
     async def cancel_renewal(self, visit: Visit, ref: str) -> CustomerPageView:
         """Let a purchase end with its period. Raises PurchaseNotFound, PurchaseNotCancellable."""
         purchase = await self._own(visit, ref)
-        if not renews(purchase):
+        if not purchase.renews:
             raise PurchaseNotCancellable("It does not renew; there is nothing to cancel.")
         await self._catalog.purchases.cancel(visit.caller, ref, _REASON)
         return await self.view(visit)
@@ -81,9 +81,3 @@ class CustomerPage:
         if session.product_ref not in (None, purchase.product_ref):
             raise PurchaseNotFound
         return purchase
-
-
-def renews(purchase: Purchase) -> bool:
-    """Whether a purchase begins another period when the current one ends."""
-    plan = purchase.plan
-    return purchase.cancelled_at is None and plan.auto_renew and purchase.terms.cycle is not None

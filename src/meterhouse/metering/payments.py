@@ -26,7 +26,6 @@ from meterhouse.model.payment import (
     PaymentPurpose,
     PaymentStatus,
     TestOutcome,
-    price_of,
     priced_in,
     topup_fault,
 )
@@ -188,7 +187,7 @@ class Payments:
         if not plan.is_active:
             raise ValidationFailed.of("planRef", "is not active; only active plans are sold")
         priced = priced_in(plan, asked.currency)
-        price = price_of(priced)
+        price = priced.first_price
         if price == 0:
             raise ValidationFailed.of("planRef", "costs nothing to begin with; activate it instead")
         if asked.amount is not None and asked.amount != price:

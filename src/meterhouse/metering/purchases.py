@@ -43,6 +43,11 @@ class PurchaseView(Struct, frozen=True, kw_only=True):
     customer_email: str
     product_name: str
 
+    @property
+    def period_end(self) -> int | None:
+        """None where the period never ends."""
+        return None if self.account.period is None else self.account.period.end
+
 
 class PurchaseViews:
     """Puts purchases together with their usage and the names of what they are about."""

@@ -148,11 +148,6 @@ def check_can_be_given(payment: Payment) -> None:
         raise PaymentNotSucceeded(payment.status)
 
 
-def price_of(plan: Plan) -> int:
-    """Return what it costs to begin with a plan, in minor units of its currency."""
-    return (plan.base_price or plan.price) + plan.setup_fee
-
-
 def priced_in(plan: Plan, currency: str | None) -> Plan:
     """Return the plan at its price in a currency, compared without case; None: its default one.
 

@@ -130,12 +130,27 @@ class Plan(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
     def is_active(self) -> bool:
         return self.status is PlanStatus.ACTIVE
 
-    def free_form(self, name: str) -> Raw:
-        """Return an object of `extras` as JSON, an empty one where it was not said."""
-        return msgspec.json.decode(self.extras, type=dict[str, Raw]).get(name, Raw(b"{}"))
-
     @property
     def requires_payment(self) -> bool:
         """Whether it costs anything to have the plan or to use it. A setup fee alone does not count."""
         per_unit = self.type in (PlanType.USAGE_BASED, PlanType.HYBRID) and self.credits_per_unit > 0
         return self.price > 0 or self.base_price > 0 or per_unit
+
+    @property
+    def is_prepaid(self) -> bool:
+        """Whether its units are paid for with credits as they are used."""
+        return self.type is PlanType.USAGE_BASED and self.billing_model is not BillingModel.POST_PAID
+
+    @property
+    def period_price(self) -> int:
+        """What each period costs, usage aside; without periods, what it costs once."""
+        return self.base_price or self.price
+
+    @property
+    def first_price(self) -> int:
+        """What it costs to begin: the first period and the setup fee."""
+        return self.period_price + self.setup_fee
+
+    def free_form(self, name: str) -> Raw:
+        """Return an object of `extras` as JSON, an empty one where it was not said."""
+        return msgspec.json.decode(self.extras, type=dict[str, Raw]).get(name, Raw(b"{}"))

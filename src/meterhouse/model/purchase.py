@@ -69,6 +69,11 @@ class Purchase(Struct, frozen=True):
         terms = self.terms
         return Grid(self.started_at, terms.cycle, terms.calendar)
 
+    @property
+    def renews(self) -> bool:
+        """Whether another period begins when the current one ends."""
+        return self.cancelled_at is None and self.plan.auto_renew and self.terms.cycle is not None
+
     def status_at(self, at: int) -> PurchaseStatus:
         """Return the status at a time: trials and ends take place by the clock, not by a job."""
         if self.status not in (PurchaseStatus.ACTIVE, PurchaseStatus.TRIALING):
@@ -112,7 +117,7 @@ def bought(sale: Sale, ref: str, now_us: int) -> Purchase:
         status=PurchaseStatus.ACTIVE if trial_ends_at is None else PurchaseStatus.TRIALING,
         origin=sale.origin,
         snapshot=msgspec.json.encode(plan).decode(),
-        amount=(plan.base_price or plan.price) + plan.setup_fee,
+        amount=plan.first_price,
         currency=plan.currency,
         started_at=now_us,
         ends_at=_first_end(plan, terms, now_us),
@@ -163,7 +168,7 @@ def paid(purchase: Purchase, plan: Plan, now_us: int) -> Purchase:
         purchase,
         status=PurchaseStatus.ACTIVE,
         snapshot=msgspec.json.encode(plan).decode(),
-        amount=(plan.base_price or plan.price) + plan.setup_fee,
+        amount=plan.first_price,
         currency=plan.currency,
         trial_ends_at=None,
         paid_at=now_us,

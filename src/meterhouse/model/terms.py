@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from meterhouse.model.plan import BillingCycle, BillingModel, Plan, PlanType
+from meterhouse.model.plan import BillingCycle, Plan, PlanType
 from meterhouse.model.units import NANO
 
 _REMEMBERED_PLANS: Final = 4_096
@@ -66,14 +66,13 @@ def terms_of(plan: Plan) -> Terms:
     A free plan's freeUnits are its limit where it has no other: there is nothing to bill them against (§4.1).
     """
     limit = plan.limit or (plan.free_units if not plan.requires_payment else 0)
-    prepaid = plan.type is PlanType.USAGE_BASED and plan.billing_model is not BillingModel.POST_PAID
     return Terms(
         type=plan.type,
         requires_payment=plan.requires_payment,
         meter_ref=plan.meter_ref,
         limit=limit * NANO if limit else None,
         overage=_overage(plan),
-        credits_per_unit=plan.credits_per_unit if prepaid else 0,
+        credits_per_unit=plan.credits_per_unit if plan.is_prepaid else 0,
         rollover=plan.rollover_unused_units,
         cycle=None if plan.type is PlanType.ONE_TIME else plan.billing_cycle,
         calendar=plan.calendar_periods,
