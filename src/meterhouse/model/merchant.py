@@ -13,7 +13,6 @@ _MAX_WORDS: Final = 200
 _MAX_URL: Final = 2_000
 _MAX_CURRENCIES: Final = 200
 _COUNTRY: Final = re.compile("[A-Z]{2}")
-_CURRENCY: Final = re.compile("[A-Za-z]{3}")
 
 
 class Merchant(Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True):
@@ -56,9 +55,8 @@ def _faults(said: Merchant) -> list[FieldError]:
         "displayName": _name_fault(said.display_name),
         "legalName": _name_fault(said.legal_name),
         "supportEmail": said.support_email and text.email_fault(said.support_email),
-        "country": said.country and _shape_fault(said.country, _COUNTRY, "ISO 3166 code, e.g. SE"),
-        "defaultCurrency": said.default_currency
-        and _shape_fault(said.default_currency, _CURRENCY, "ISO 4217 code, e.g. usd"),
+        "country": said.country and _country_fault(said.country),
+        "defaultCurrency": said.default_currency and text.currency_fault(said.default_currency),
         "supportedTopupCurrencies": _currencies_fault(said.supported_topup_currencies or ()),
         "companyNumber": text.length_fault(said.company_number or "", _MAX_WORDS),
         "taxId": text.length_fault(said.tax_id or "", _MAX_WORDS),
@@ -87,10 +85,10 @@ def _url_fault(url: str) -> str | None:
 
 
 def _currencies_fault(currencies: tuple[str, ...]) -> str | None:
-    if len(currencies) > _MAX_CURRENCIES or not all(map(_CURRENCY.fullmatch, currencies)):
+    if len(currencies) > _MAX_CURRENCIES or any(map(text.currency_fault, currencies)):
         return f"must be at most {_MAX_CURRENCIES} ISO 4217 codes, e.g. USD"
     return None
 
 
-def _shape_fault(given: str, shape: re.Pattern[str], what: str) -> str | None:
-    return None if shape.fullmatch(given) else f"must be an {what}"
+def _country_fault(given: str) -> str | None:
+    return None if _COUNTRY.fullmatch(given) else "must be an ISO 3166 code, e.g. SE"

@@ -83,7 +83,7 @@ def _faults(details: PlanDetails) -> Iterator[FieldError]:
     sentences = {
         "name": d.name is not None and text.name_fault(d.name, at_least=2, at_most=_MAX_NAME),
         "description": d.description is not None and text.description_fault(d.description, _MAX_DESCRIPTION),
-        "currency": d.currency is not None and _currency_fault(d.currency),
+        "currency": d.currency is not None and text.currency_fault(d.currency),
     }
     yield from (FieldError(path, sentence) for path, sentence in sentences.items() if sentence)
     yield from _number_faults(d, "", _BOUNDS)
@@ -109,7 +109,7 @@ def _option_faults(options: Sequence[OptionBody]) -> Iterator[FieldError]:
         yield from _missing(option, path, "currency", "price")
         yield from _number_faults(option, path, _OPTION_BOUNDS)
         currency = (option.currency or "").upper()
-        if option.currency is not None and (fault := _currency_fault(option.currency)):
+        if option.currency is not None and (fault := text.currency_fault(option.currency)):
             yield FieldError(f"{path}currency", fault)
         elif currency and currency in currencies:
             yield FieldError(f"{path}currency", "must not be that of another pricing option")
@@ -174,9 +174,3 @@ def _size_faults(details: PlanDetails) -> Iterator[FieldError]:
 
 def _json_name(said: Struct, name: str) -> str:
     return said.__struct_encode_fields__[said.__struct_fields__.index(name)]
-
-
-def _currency_fault(given: str) -> str | None:
-    if len(given) == 3 and given.isascii() and given.isalpha():
-        return None
-    return "must be an ISO 4217 code, e.g. USD"

@@ -172,7 +172,7 @@ def _faults(details: ProductDetails) -> list[FieldError]:
         "type": d.type is not None and text.length_fault(d.type, MAX_PRODUCT_TYPE),
         "status": d.status is not None and _choice_fault(d.status, _STATUSES),
         "taxBehavior": d.tax_behavior is not None and _choice_fault(d.tax_behavior, _TAX_BEHAVIORS),
-        "defaultCurrency": d.default_currency is not None and _currency_fault(d.default_currency),
+        "defaultCurrency": d.default_currency and text.currency_fault(d.default_currency),
         "metadata": d.metadata is not None and text.metadata_fault(d.metadata),
     }
     if d.config is not None:
@@ -184,12 +184,6 @@ def _faults(details: ProductDetails) -> list[FieldError]:
 
 def _choice_fault(given: str, choices: tuple[str, ...]) -> str | None:
     return None if given in choices else f"must be one of {', '.join(choices)}"
-
-
-def _currency_fault(given: str) -> str | None:
-    if not given or (len(given) == 3 and given.isascii() and given.isalpha()):
-        return None
-    return "must be an ISO 4217 code, e.g. USD"
 
 
 def _validity_fault(days: float | None) -> str | None:

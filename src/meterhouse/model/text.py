@@ -57,6 +57,12 @@ def length_fault(text: str, most: int) -> str | None:
     return "must not have control characters" if _CONTROL.search(text) else None
 
 
+def currency_fault(text: str) -> str | None:
+    if len(text) == 3 and text.isascii() and text.isalpha():
+        return None
+    return "must be an ISO 4217 code, e.g. USD"
+
+
 def metadata_fault(metadata: Any) -> str | None:  # Any: any JSON value, or a struct
     if len(canonical(metadata)) > MAX_METADATA_BYTES:
         return f"must have at most {MAX_METADATA_BYTES} bytes as JSON"
