@@ -5,7 +5,7 @@ from typing import Literal
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from meterhouse.http.refs import ref_faults
+from meterhouse.http.refs import check_refs
 from meterhouse.http.render import iso
 from meterhouse.metering.checkout import Checkout, CheckoutView, Step
 from meterhouse.metering.visits import Visit
@@ -124,8 +124,7 @@ class CheckoutRoutes:
 
     async def select_plan(self, session_id: FromPath[str], data: JSONBody[SelectPlanBody]) -> CheckoutAnswer:
         """Choose a plan; one that costs nothing to begin with is activated at once."""
-        if faults := ref_faults({"planRef": data.plan_ref}):
-            raise ValidationFailed(faults)
+        check_refs({"planRef": data.plan_ref})
         visit = await self._checkout.visit(session_id)
         return _answer(await self._checkout.select_plan(visit, data.plan_ref or "", data.currency))
 

@@ -109,11 +109,7 @@ class CreditRoutes:
         data: JSONBody[CreditsBody],
     ) -> CreditMovedAnswer:
         """Give a customer credits. The same key again gives nothing, and answers as the first time."""
-        amount = _read(data, lowest=1)
-        balance = await self._credits.move(
-            caller.scope.id, reference, CreditKind.GRANT, amount, data.reason, key
-        )
-        return CreditMovedAnswer(reference, amount, balance, success=True, reason=data.reason or UNSET)
+        return await self._move(caller, CreditKind.GRANT, key, reference, data)
 
     async def adjust(
         self,
@@ -123,11 +119,7 @@ class CreditRoutes:
         data: JSONBody[CreditsBody],
     ) -> CreditMovedAnswer:
         """Correct a balance, up or down; what open holds have reserved cannot be taken away."""
-        amount = _read(data, lowest=-_MAX_CREDITS)
-        balance = await self._credits.move(
-            caller.scope.id, reference, CreditKind.ADJUSTMENT, amount, data.reason, key
-        )
-        return CreditMovedAnswer(reference, amount, balance, success=True, reason=data.reason or UNSET)
+        return await self._move(caller, CreditKind.ADJUSTMENT, key, reference, data)
 
     async def history(
         self,
@@ -146,10 +138,17 @@ class CreditRoutes:
         more = len(found) > limit
         shown = found[:limit]
         following = write_cursor(_Place(shown[-1].number), "credits", reference, kind) if more else None
-        return CreditMovesAnswer(tuple(map(_move, shown)), following)
+        return CreditMovesAnswer(tuple(map(_answer, shown)), following)
+
+    async def _move(
+        self, caller: Caller, kind: CreditKind, key: str | None, customer_ref: str, said: CreditsBody
+    ) -> CreditMovedAnswer:
+        amount = _read(said, lowest=1 if kind is CreditKind.GRANT else -_MAX_CREDITS)
+        balance = await self._credits.move(caller.scope.id, customer_ref, kind, amount, said.reason, key)
+        return CreditMovedAnswer(customer_ref, amount, balance, success=True, reason=said.reason or UNSET)
 
 
-def _move(move: CreditMove) -> CreditMoveAnswer:
+def _answer(move: CreditMove) -> CreditMoveAnswer:
     return CreditMoveAnswer(
         reference=f"crd_{move.number:016x}",
         type=move.kind,
@@ -175,12 +174,8 @@ def _read(said: CreditsBody, lowest: int) -> int:
     if not amount:
         sign = "above 0" if lowest == 1 else "not 0"
         faults.append(FieldError("credits", f"must be a whole number, {sign}, of at most {_MAX_CREDITS}"))
-    if said.reason is not None:
-        fault = text.description_fault(said.reason)
-        if len(said.reason) > _MAX_REASON:
-            fault = f"must have at most {_MAX_REASON} characters"
-        if fault:
-            faults.append(FieldError("reason", fault))
+    if said.reason is not None and (fault := text.description_fault(said.reason, _MAX_REASON)):
+        faults.append(FieldError("reason", fault))
     if faults or amount is None:
         raise ValidationFailed(faults)
     return amount

@@ -12,14 +12,14 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from meterhouse import __version__
 from meterhouse.http import access, cookies, described
+from meterhouse.http.described import Json
 from meterhouse.model.once import MAX_KEY
 from meterhouse.model.tenant import Environment
-
-Json = dict[str, Any]  # Any: JSON Schema
 
 _JSON: Final = "application/json"
 _DESCRIPTION: Final = "Usage events and metering: every event stored durably, counted once, seen at once."
 _ENVIRONMENT: Final = "With a session it must be named. A key has its own, and no other may be named."
+_REPEATS: Final = "Repeats with this key are answered as the first request was."
 _OBJECT: Final = {"type": "object", "additionalProperties": True}
 _AMOUNTS: Final = {"units", "total", "value", "duration"}
 _RAW: Final[Sequence[Json]] = ({}, {"oneOf": [{}]})  # the second may be left out
@@ -137,9 +137,9 @@ def _complete(path: str, method: str, operation: Json) -> None:
         statuses |= {413, 415}
     if method != "get" and path != _SESSION:
         statuses.add(409)
-    if method != "get" and path != _SESSION and not is_open:
-        described = "Repeats with this key are answered as the first request was."
-        parameters.append(_parameter("Idempotency-Key", "header", described, minLength=1, maxLength=MAX_KEY))
+        if not is_open:
+            bounds = {"minLength": 1, "maxLength": MAX_KEY}
+            parameters.append(_parameter("Idempotency-Key", "header", _REPEATS, **bounds))
     for status in sorted(statuses):
         responses[str(status)] = _problem(status)
 

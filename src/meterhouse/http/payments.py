@@ -23,7 +23,7 @@ from meterhouse.http.payment_bodies import (
     TaxBreakdown,
 )
 from meterhouse.http.purchase_answer import answer as purchase_answer
-from meterhouse.http.refs import ref_faults
+from meterhouse.http.refs import check_refs, ref_faults
 from meterhouse.http.render import iso
 from meterhouse.metering.payments import PaymentRequest, Payments
 from meterhouse.metering.purchases import PurchaseViews
@@ -87,8 +87,7 @@ class PaymentRoutes:
         self, caller: NamedDependency[Caller], reference: FromPath[str], data: JSONBody[ProcessBody]
     ) -> ProcessedAnswer:
         """Give what was paid for, once the payment has succeeded. A repeat gives nothing more."""
-        if faults := ref_faults({"customerRef": data.customer_ref}):
-            raise ValidationFailed(faults)
+        check_refs({"customerRef": data.customer_ref})
         payment = await self._payments.get(caller.scope.id, reference)
         if faults := _strangers(data, payment):
             raise ValidationFailed(faults)
@@ -127,8 +126,7 @@ class PaymentRoutes:
         customer_ref: Annotated[str | None, QueryParameter(name="customerRef")] = None,
     ) -> CardAnswer:
         """Get the card that a customer last paid with. customerRef is required."""
-        if faults := ref_faults({"customerRef": customer_ref}):
-            raise ValidationFailed(faults)
+        check_refs({"customerRef": customer_ref})
         card = await self._payments.card(caller.scope.id, customer_ref or "")
         if card is None:
             return CardAnswer(kind="none")
@@ -187,20 +185,18 @@ def _shown(payment: Payment) -> dict[str, Any]:  # Any: fields of PaymentItem
 def _request(said: PaymentBody) -> PaymentRequest:
     """Raises ValidationFailed, naming every fault."""
     required = {"customerRef": said.customer_ref}
+    sold = {"productRef": said.product_ref, "planRef": said.plan_ref}
     if said.purpose is PaymentPurpose.PRODUCT:
-        required |= {"productRef": said.product_ref, "planRef": said.plan_ref}
-    optional = {"productRef": said.product_ref, "planRef": said.plan_ref}
-    faults = ref_faults(required | {path: ref for path, ref in optional.items() if ref is not None})
+        required |= sold
+    faults = ref_faults(required, sold)
     if said.amount is not None and (said.amount != int(said.amount) or not _in_bounds(said.amount)):
         sentence = f"must be a whole number of minor units (cents) from {MIN_AMOUNT} to {MAX_AMOUNT}"
         faults.append(FieldError("amount", sentence))
     if said.purpose is not PaymentPurpose.PRODUCT:
         given = {"amount": said.amount, "currency": said.currency}
         faults.extend(FieldError(path, "is required") for path, each in given.items() if each is None)
-    if said.currency is not None and not (
-        len(said.currency) == 3 and said.currency.isascii() and said.currency.isalpha()
-    ):
-        faults.append(FieldError("currency", "must be an ISO 4217 code, e.g. usd"))
+    if said.currency is not None and (fault := text.currency_fault(said.currency)):
+        faults.append(FieldError("currency", fault))
     if said.description is not None and (fault := text.length_fault(said.description, _MAX_DESCRIPTION)):
         faults.append(FieldError("description", fault))
     if faults:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from meterhouse.http.hosted import Addresses
 from meterhouse.http.purchase_answer import PurchaseAnswer, answer
 from meterhouse.http.query_string import AnyRequest
-from meterhouse.http.refs import ref_faults
+from meterhouse.http.refs import check_refs
 from meterhouse.metering.purchases import (
     ActivationOutcome,
     Activations,
@@ -144,9 +144,9 @@ class PurchaseRoutes:
         self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[ActivateBody]
     ) -> ActivationAnswer:
         """Give a customer a plan, or say what has to be done first: paying, or topping up."""
-        refs = {"customerRef": data.customer_ref, "productRef": data.product_ref, "planRef": data.plan_ref}
-        if faults := ref_faults(refs):
-            raise ValidationFailed(faults)
+        check_refs(
+            {"customerRef": data.customer_ref, "productRef": data.product_ref, "planRef": data.plan_ref}
+        )
         outcome = await self._activations.activate(
             caller, data.customer_ref or "", data.product_ref or "", data.plan_ref or ""
         )

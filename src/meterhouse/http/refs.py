@@ -1,13 +1,24 @@
-"""Refs in bodies, where several are required together."""
+"""Refs in bodies: one answer names all that are missing or too long."""
 
-from meterhouse.model.errors import FieldError
+from collections.abc import Mapping
+
+from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 
+Refs = Mapping[str, str | None]
 
-def ref_faults(refs: dict[str, str | None]) -> list[FieldError]:
-    """Return what is wrong with required refs, by path."""
+
+def check_refs(required: Refs, optional: Refs | None = None) -> None:
+    """Raises ValidationFailed, naming every ref that is not one."""
+    if faults := ref_faults(required, optional):
+        raise ValidationFailed(faults)
+
+
+def ref_faults(required: Refs, optional: Refs | None = None) -> list[FieldError]:
+    """Return what is wrong with refs, by path; optional ones may be None."""
+    given = {path: ref for path, ref in (optional or {}).items() if ref is not None}
     return [
         FieldError(path, f"must have 1 to {MAX_REF} characters" if ref else "is required")
-        for path, ref in refs.items()
+        for path, ref in {**required, **given}.items()
         if not ref or len(ref) > MAX_REF
     ]

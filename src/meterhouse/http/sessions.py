@@ -11,7 +11,7 @@ from meterhouse.http import cookies
 from meterhouse.http.customers import CustomerAnswer, customer_answer
 from meterhouse.http.hosted import Addresses
 from meterhouse.http.query_string import AnyRequest
-from meterhouse.http.refs import ref_faults
+from meterhouse.http.refs import check_refs
 from meterhouse.http.render import iso
 from meterhouse.http.user_info import UserAnswer, UserInfoAnswer, purchase_answer, sentence
 from meterhouse.metering.purchases import PurchaseViews
@@ -92,7 +92,7 @@ class HostedRoutes:
         self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[CustomerSessionBody]
     ) -> CustomerSessionAnswer:
         """Make a link to the customer's own page."""
-        _check({"customerRef": data.customer_ref}, {"productRef": data.product_ref})
+        check_refs({"customerRef": data.customer_ref}, {"productRef": data.product_ref})
         customer = await self._customer(caller, data.customer_ref or "")
         if data.product_ref is not None:
             await self._product(caller, data.product_ref)
@@ -129,7 +129,7 @@ class HostedRoutes:
         required = {"customerRef": data.customer_ref}
         if data.purpose is None:
             required["productRef"] = data.product_ref
-        _check(required, {"productRef": data.product_ref, "planRef": data.plan_ref})
+        check_refs(required, {"productRef": data.product_ref, "planRef": data.plan_ref})
         if (fault := _url_fault(data.return_url)) is not None:
             raise ValidationFailed.of("returnUrl", fault)
         customer = await self._customer(caller, data.customer_ref or "")
@@ -154,7 +154,7 @@ class HostedRoutes:
         self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[UserInfoBody]
     ) -> UserInfoAnswer:
         """Say who a customer is, what it has of a product and how much of that is used."""
-        _check({"customerRef": data.customer_ref, "productRef": data.product_ref})
+        check_refs({"customerRef": data.customer_ref, "productRef": data.product_ref})
         customer = await self._customer(caller, data.customer_ref or "")
         product = await self._product(caller, data.product_ref or "")
         views = await self._views.active_of(caller.scope.id, customer.ref)
@@ -200,14 +200,6 @@ def _repeatable_id(headers: dict[bytes, bytes], key: str) -> str:
     """
     secret = headers.get(b"authorization") or (cookies.secret_of(headers) or "").encode()
     return hmac.digest(secret, f"checkout session {key}".encode(), "sha256").hex()[:_ID_CHARACTERS]
-
-
-def _check(required: dict[str, str | None], optional: dict[str, str | None] | None = None) -> None:
-    """Raises ValidationFailed, naming every ref that is not one."""
-    refs = dict(required)
-    refs.update({path: ref for path, ref in (optional or {}).items() if ref is not None})
-    if faults := ref_faults(refs):
-        raise ValidationFailed(faults)
 
 
 def _url_fault(url: str | None) -> str | None:
