@@ -20,6 +20,7 @@ from meterhouse.http.edge import ASGIApp, Edge
 from meterhouse.http.events import EventRoutes
 from meterhouse.http.holds import HoldRoutes
 from meterhouse.http.hosted import Addresses
+from meterhouse.http.hosted_sessions import HostedRoutes
 from meterhouse.http.keys import KeyRoutes
 from meterhouse.http.limits import LimitRoutes
 from meterhouse.http.meters import MeterRoutes
@@ -33,7 +34,6 @@ from meterhouse.http.purchases import PurchaseRoutes
 from meterhouse.http.query_parameters import EventsOperation, MeterOperation, UsageOperation
 from meterhouse.http.service import ServiceRoutes
 from meterhouse.http.session import SessionRoutes
-from meterhouse.http.sessions import HostedRoutes
 from meterhouse.http.sign_in import SignIn
 from meterhouse.http.tally import TallyRoutes
 from meterhouse.http.usage import QueryRoutes

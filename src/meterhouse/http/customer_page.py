@@ -5,7 +5,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from meterhouse.http.checkout import BuyerAnswer
 from meterhouse.http.render import iso, iso_or_unset
-from meterhouse.http.user_info import UserUsage, usage_answer
+from meterhouse.http.user_info import UserUsage, user_usage
 from meterhouse.metering.customer_page import CustomerPage, CustomerPageView
 from meterhouse.metering.purchases import PurchaseView
 from meterhouse.model.hosted import HostedStatus
@@ -103,7 +103,7 @@ def _own(view: PurchaseView) -> OwnPurchase:
         price=plan.period_price,
         currency=purchase.currency,
         features=plan.free_form("features"),
-        usage=usage_answer(view),
+        usage=user_usage(view),
         measures=plan.measures,
         renews=purchase.renews,
         can_reactivate=purchase.cancelled_at is not None,

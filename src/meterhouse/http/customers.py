@@ -8,8 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Raw, Struct
 
-from meterhouse.http.purchase_answer import PurchaseAnswer
-from meterhouse.http.purchase_answer import answer as purchase_answer
+from meterhouse.http.purchase_answer import PurchaseAnswer, purchase_answer
 from meterhouse.http.render import iso
 from meterhouse.metering.credits import Credits
 from meterhouse.metering.purchases import PurchaseView, PurchaseViews

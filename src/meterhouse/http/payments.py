@@ -22,7 +22,7 @@ from meterhouse.http.payment_bodies import (
     TaxAnswer,
     TaxBreakdown,
 )
-from meterhouse.http.purchase_answer import answer as purchase_answer
+from meterhouse.http.purchase_answer import purchase_answer
 from meterhouse.http.refs import check_refs, ref_faults
 from meterhouse.http.render import iso
 from meterhouse.metering.payments import PaymentRequest, Payments

@@ -113,7 +113,7 @@ class PlanRoutes:
         limit = min(max(limit, 1), _MAX_PAGE)  # as products do
         await self._check_product(caller, reference)
         found = await self._plans.of_product(caller.scope.id, reference, hidden=False)
-        page = tuple(map(answer, found[offset : offset + limit]))
+        page = tuple(map(plan_answer, found[offset : offset + limit]))
         return PlansAnswer(page, len(found), limit, offset)
 
     async def create(
@@ -126,7 +126,7 @@ class PlanRoutes:
         """Create a plan of a product."""
         rules.check_new(data)
         once = Once.of("createPlan", key, reference, data)
-        return answer(await self._plans.create(caller, reference, data, once))
+        return plan_answer(await self._plans.create(caller, reference, data, once))
 
     async def get(
         self, caller: NamedDependency[Caller], reference: FromPath[str], plan_reference: FromPath[str]
@@ -136,7 +136,7 @@ class PlanRoutes:
         plan = await self._plans.get(caller.scope.id, plan_reference)
         if plan is None or plan.product_ref != reference:
             raise PlanNotFound
-        return answer(plan)
+        return plan_answer(plan)
 
     async def change(
         self,
@@ -149,7 +149,7 @@ class PlanRoutes:
         """Change what the body says, leave the rest. What was bought before stays as it was bought."""
         rules.check_details(data)
         once = Once.of("updatePlan", key, reference, plan_reference, data)
-        return answer(await self._plans.change(caller, reference, plan_reference, data, once))
+        return plan_answer(await self._plans.change(caller, reference, plan_reference, data, once))
 
     async def delete(
         self,
@@ -168,7 +168,7 @@ class PlanRoutes:
             raise ProductNotFound
 
 
-def answer(plan: Plan) -> PlanAnswer:
+def plan_answer(plan: Plan) -> PlanAnswer:
     return PlanAnswer(
         reference=plan.ref,
         product_ref=plan.product_ref,

@@ -8,8 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Raw, Struct
 
 from meterhouse.http.customers import DeletionAnswer
-from meterhouse.http.plans import PlanAnswer
-from meterhouse.http.plans import answer as plan_answer
+from meterhouse.http.plans import PlanAnswer, plan_answer
 from meterhouse.http.render import iso
 from meterhouse.model import product as rules
 from meterhouse.model.errors import ProductNotFound

@@ -79,7 +79,7 @@ class PurchaseAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
     cancellation_reason: str | UnsetType = UNSET
 
 
-def answer(view: PurchaseView) -> PurchaseAnswer:
+def purchase_answer(view: PurchaseView) -> PurchaseAnswer:
     """Return a purchase as clients see it."""
     purchase, plan = view.purchase, view.plan
     renews = purchase.renews

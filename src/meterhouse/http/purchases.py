@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from meterhouse.http.hosted import Addresses
-from meterhouse.http.purchase_answer import PurchaseAnswer, answer
+from meterhouse.http.purchase_answer import PurchaseAnswer, purchase_answer
 from meterhouse.http.query_string import AnyRequest
 from meterhouse.http.refs import check_refs
 from meterhouse.metering.purchases import (
@@ -110,7 +110,7 @@ class PurchaseRoutes:
         if purchase is None:
             raise PurchaseNotFound
         (view,) = await self._views.of(caller.scope.id, (purchase,))
-        return answer(view)
+        return purchase_answer(view)
 
     async def cancel(
         self,
@@ -126,7 +126,7 @@ class PurchaseRoutes:
         once = Once.of("cancelPurchase", key, reference, reason)
         purchase = await self._catalog.purchases.cancel(caller, reference, reason, once)
         (view,) = await self._views.of(caller.scope.id, (purchase,))
-        return PurchaseChanged(answer(view))
+        return PurchaseChanged(purchase_answer(view))
 
     async def reactivate(
         self,
@@ -138,7 +138,7 @@ class PurchaseRoutes:
         once = Once.of("reactivatePurchase", key, reference)
         purchase = await self._catalog.purchases.reactivate(caller, reference, once)
         (view,) = await self._views.of(caller.scope.id, (purchase,))
-        return PurchaseChanged(answer(view))
+        return PurchaseChanged(purchase_answer(view))
 
     async def activate(
         self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[ActivateBody]
@@ -180,7 +180,7 @@ class PurchaseRoutes:
         found = await self._catalog.purchases.matching(scope_id, question)
         return PurchasesAnswer(
             tuple(
-                answer(view)
+                purchase_answer(view)
                 for view in await self._views.of(scope_id, found)
                 if status in (None, view.status) and (include_free or view.plan.requires_payment)
             )

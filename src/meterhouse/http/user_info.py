@@ -83,7 +83,7 @@ def _percent(used: int, total: int) -> int:
     return 100 if not total else used * 100 // total
 
 
-def usage_answer(view: PurchaseView) -> UserUsage:
+def user_usage(view: PurchaseView) -> UserUsage:
     """Return what was used in the current period, and what it has room for."""
     account, total = view.account, _total(view)
     percent = None if total is None else Decimal(_percent(account.used, total))
@@ -96,7 +96,7 @@ def usage_answer(view: PurchaseView) -> UserUsage:
     )
 
 
-def purchase_answer(view: PurchaseView) -> UserPurchase:
+def user_purchase(view: PurchaseView) -> UserPurchase:
     purchase, plan = view.purchase, view.plan
     return UserPurchase(
         reference=purchase.ref,
@@ -105,7 +105,7 @@ def purchase_answer(view: PurchaseView) -> UserPurchase:
         plan_type=plan.type,
         start_date=iso(purchase.started_at),
         end_date=iso_or_unset(purchase.ends_at or view.period_end),
-        usage=usage_answer(view),
+        usage=user_usage(view),
         plan=UserPlan(
             reference=plan.ref,
             name=plan.name,

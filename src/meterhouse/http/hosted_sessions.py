@@ -13,7 +13,7 @@ from meterhouse.http.hosted import Addresses
 from meterhouse.http.query_string import AnyRequest
 from meterhouse.http.refs import check_refs
 from meterhouse.http.render import iso
-from meterhouse.http.user_info import UserAnswer, UserInfoAnswer, purchase_answer, sentence
+from meterhouse.http.user_info import UserAnswer, UserInfoAnswer, sentence, user_purchase
 from meterhouse.metering.purchases import PurchaseViews
 from meterhouse.model.customer import Customer
 from meterhouse.model.errors import (
@@ -167,7 +167,7 @@ class HostedRoutes:
             verify_url=url,
         )
         if view is not None:
-            info.status, info.purchase = sentence(view), purchase_answer(view)
+            info.status, info.purchase = sentence(view), user_purchase(view)
         return info
 
     async def _open(
