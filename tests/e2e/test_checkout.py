@@ -102,6 +102,12 @@ def test_a_link_that_was_used_is_told_so(open_page: Open, shop: Shop) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("This is done already")
 
 
+@pytest.mark.parametrize("path", ["checkout", "checkout?id=nobodys", "customer", "customer?id=nobodys"])
+def test_a_link_that_leads_nowhere_says_so(open_page: Open, shop: Shop, path: str) -> None:
+    page = open_page(f"{shop.url}/{path}", PHONE, excused=("404",))
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link leads nowhere")
+
+
 def test_pay_as_you_go_starts_and_is_topped_up(open_page: Open, shop: Shop) -> None:
     page = open_page(shop.checkout(planRef="pln_payg"), PHONE)
     button(page, "Start").click()

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { html, render } from "../html.js";
-import { Ended, Frame, Trouble, focusTitle, sessionId } from "./parts.js";
+import { Page, focusTitle, sessionId, visit } from "./parts.js";
 import { Choose, Done, Pay, Start, Topup } from "./steps.js";
 
 const SECONDS_TO_LEAVE = 4;
@@ -15,25 +15,23 @@ let state = { session: null, plans: [], busy: null, wrong: null, gone: null, edi
 function update(patch) {
   const before = stepOf(state);
   state = { ...state, ...patch };
-  render(html`<${Page} state=${state} />`, document.getElementById("app"));
+  render(html`<${Checkout} state=${state} />`, document.getElementById("app"));
   if (before !== null && before !== stepOf(state)) focusTitle();
 }
 
 const stepOf = ({ session, editing }) => (session === null ? null : editing ? "topup" : (session.step ?? session.status));
 
 async function load() {
-  if (id === null) return update({ gone: { status: "unknown" } });
   update({ wrong: null });
-  try {
-    const session = await api.get(path(), {});
-    document.title = `${session.merchant.displayName}: checkout`;
-    if (session.status !== "active") return update({ session, gone: session });
-    const { plans } = await api.get(path("/plans"), {});
-    update({ session, plans });
-  } catch (error) {
-    if (error.status === 404) update({ gone: { status: "unknown" } });
-    else update({ wrong: error.message });
-  }
+  update(await visit(id, ask));
+}
+
+async function ask() {
+  const session = await api.get(path(), {});
+  document.title = `${session.merchant.displayName}: checkout`;
+  if (session.status !== "active") return { session, gone: session };
+  const { plans } = await api.get(path("/plans"), {});
+  return { session, plans };
 }
 
 async function send(busy, rest, body) {
@@ -63,19 +61,11 @@ const does = {
   editAmount: () => update({ editing: true, wrong: null }),
 };
 
-function Page({ state }) {
-  const { session, gone } = state;
-  return html`<${Frame} merchant=${session?.merchant} environment=${session?.environment}><${Body} state=${state} gone=${gone} /><//>`;
-}
+const Checkout = ({ state }) => html`<${Page} state=${state} what="a checkout" onAgain=${load}><${Step} state=${state} /><//>`;
 
-function Body({ state, gone }) {
-  const { session } = state;
-  if (gone !== null) return html`<${Ended} status=${gone.status} merchant=${gone.merchant} what="a checkout" />`;
-  if (session === null) {
-    return state.wrong === null ? html`<p class="waiting" aria-busy="true">One moment …</p>` : html`<${Trouble} message=${state.wrong} onAgain=${load} />`;
-  }
+function Step({ state }) {
   const view = { choose: Choose, start: Start, topup: Topup, pay: Pay, done: Done }[stepOf(state)];
-  return html`<${view} state=${state} session=${session} does=${does} />`;
+  return html`<${view} state=${state} session=${state.session} does=${does} />`;
 }
 
 load();

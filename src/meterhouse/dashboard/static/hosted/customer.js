@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { Component, html, render } from "../html.js";
 import { Said } from "../view-parts.js";
-import { Ended, Frame, Trouble, focusTitle, sessionId } from "./parts.js";
+import { Page, focusTitle, sessionId, visit } from "./parts.js";
 import { cycle, day, money, number, price, worth } from "./words.js";
 
 const STATUS = { active: "Active", trialing: "Trial" };
@@ -15,20 +15,18 @@ let state = { session: null, busy: null, wrong: null, told: null, gone: null };
 
 function update(patch) {
   state = { ...state, ...patch };
-  render(html`<${Page} state=${state} />`, document.getElementById("app"));
+  render(html`<${Own} state=${state} />`, document.getElementById("app"));
 }
 
 async function load() {
-  if (id === null) return update({ gone: { status: "unknown" } });
   update({ wrong: null });
-  try {
-    const session = await api.get(path(), {});
-    document.title = `${session.merchant.displayName}: your account`;
-    update({ session, gone: session.status === "active" ? null : session });
-  } catch (error) {
-    if (error.status === 404) update({ gone: { status: "unknown" } });
-    else update({ wrong: error.message });
-  }
+  update(await visit(id, ask));
+}
+
+async function ask() {
+  const session = await api.get(path(), {});
+  document.title = `${session.merchant.displayName}: your account`;
+  return { session, gone: session.status === "active" ? null : session };
 }
 
 async function change(reference, action, told) {
@@ -42,17 +40,10 @@ async function change(reference, action, told) {
   }
 }
 
-function Page({ state }) {
-  const { session, gone } = state;
-  return html`<${Frame} merchant=${session?.merchant} environment=${session?.environment}><${Body} state=${state} gone=${gone} /><//>`;
-}
+const Own = ({ state }) => html`<${Page} state=${state} what="your account" onAgain=${load}><${Account} state=${state} /><//>`;
 
-function Body({ state, gone }) {
+function Account({ state }) {
   const { session } = state;
-  if (gone !== null) return html`<${Ended} status=${gone.status} merchant=${gone.merchant} what="your account" />`;
-  if (session === null) {
-    return state.wrong === null ? html`<p class="waiting" aria-busy="true">One moment …</p>` : html`<${Trouble} message=${state.wrong} onAgain=${load} />`;
-  }
   const { customer, purchases, creditBalance, heldCredits } = session;
   return html`
     <section class="account">

@@ -1,4 +1,7 @@
-/** What both hosted pages have: the seller's name above, its links below, and what is said when nothing works. */
+/**
+ * What both hosted pages have: the session in the link, the seller's name above, its links below, and what is said
+ * when nothing works.
+ */
 
 import { html } from "../html.js";
 import { Said } from "../view-parts.js";
@@ -9,7 +12,34 @@ export function sessionId() {
   return /^[\w-]{1,64}$/.test(id) ? id : null;
 }
 
-export function Frame({ merchant, environment, children }) {
+/** What `ask` answers for the session of a link, as a change of the page's state; what failed is one too. */
+export async function visit(id, ask) {
+  const nowhere = { gone: { status: "unknown" } };
+  if (id === null) return nowhere;
+  try {
+    return await ask();
+  } catch (error) {
+    return error.status === 404 ? nowhere : { wrong: error.message };
+  }
+}
+
+/** The page around its children; others stand in their place until there is a session, and after it has ended. */
+export function Page({ state, what, onAgain, children }) {
+  const { session, gone, wrong } = state;
+  return html`
+    <${Frame} merchant=${session?.merchant} environment=${session?.environment}>
+      ${gone !== null
+        ? html`<${Ended} status=${gone.status} merchant=${gone.merchant} what=${what} />`
+        : session !== null
+          ? children
+          : wrong === null
+            ? html`<p class="waiting" aria-busy="true">One moment …</p>`
+            : html`<${Trouble} message=${wrong} onAgain=${onAgain} />`}
+    <//>
+  `;
+}
+
+function Frame({ merchant, environment, children }) {
   return html`
     <header class="top">
       <p class="seller">
@@ -52,7 +82,7 @@ export function Notice({ mark, title, children }) {
 }
 
 /** What a link that leads nowhere any more says. */
-export function Ended({ status, merchant, what }) {
+function Ended({ status, merchant, what }) {
   const seller = merchant ? html`<${Said} text=${merchant.displayName} />` : "whoever sent it";
   if (status === "used") return html`<${Notice} mark="done" title="This is done already"><p>The link was used, and works once. There is nothing left to do here.</p><//>`;
   if (status === "expired") {
@@ -61,7 +91,7 @@ export function Ended({ status, merchant, what }) {
   return html`<${Notice} mark="wrong" title="This link leads nowhere"><p>It is not whole, or it is too old. Go back to ${seller} and open it again.</p><//>`;
 }
 
-export function Trouble({ message, onAgain }) {
+function Trouble({ message, onAgain }) {
   return html`<${Notice} mark="wrong" title="That did not work"><p role="alert">${message}</p><p><button class="primary" onClick=${onAgain}>Try again</button></p><//>`;
 }
 
