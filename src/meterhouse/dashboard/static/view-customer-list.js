@@ -83,7 +83,7 @@ function Purchase({ purchase }) {
   return html`
     <div class="purchase-line">
       <p><span class="plan-name"><${Said} text=${planSnapshot.name} /> <${State} purchase=${purchase} /></span><${Said} className="about" text=${productName} /></p>
-      <${UsageBar} used=${usage.used} held=${usage.heldUnits} limit=${usage.limitUnits} unit="used" />
+      <${UsageBar} used=${usage.used} held=${usage.heldUnits} limit=${usage.limitUnits} />
     </div>
   `;
 }

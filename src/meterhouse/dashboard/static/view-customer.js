@@ -67,7 +67,7 @@ function Purchase({ purchase, periods }) {
       </header>
       <p class="about">${timesOf(purchase)}</p>
       ${givesAccess(purchase) && html`
-        <${UsageBar} used=${usage.used} held=${usage.heldUnits} limit=${usage.limitUnits} unit="used" />
+        <${UsageBar} used=${usage.used} held=${usage.heldUnits} limit=${usage.limitUnits} />
         <p class="about small">${notesOf(purchase)} <a href=${hashOf("meters", plan.meterRef, { customer: customerRef })}>Its meter over time</a></p>
       `}
       ${periods.length > 1 && html`<${Periods} periods=${periods} isOpen=${givesAccess(purchase)} />`}
@@ -104,7 +104,7 @@ function Periods({ periods, isOpen }) {
           ${periods.map(({ periodStart, periodEnd, used, limitUnits }) => html`
             <tr key=${periodStart}>
               <th scope="row">${date(periodStart)}${periodEnd && ` – ${date(periodEnd)}`}</th>
-              <td><${UsageBar} used=${used} limit=${limitUnits} unit="used" /></td>
+              <td><${UsageBar} used=${used} limit=${limitUnits} /></td>
             </tr>
           `)}
         </tbody>

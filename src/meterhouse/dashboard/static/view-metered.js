@@ -21,7 +21,7 @@ export function State({ purchase }) {
  * A bar of what is used and held, out of a limit. used, held, limit: decimal texts; limit: undefined for none.
  * The bar is rounded, the words below it are exact.
  */
-export function UsageBar({ used, held = "0", limit, unit }) {
+export function UsageBar({ used, held = "0", limit }) {
   const taken = decimal(billionths(used) + billionths(held));
   const over = limit === undefined ? 0n : billionths(used) - billionths(limit);
   const tone = limit === undefined ? "none" : over > 0n || share(taken, limit) >= 1 ? "full" : share(taken, limit) >= NEARLY ? "nearly" : "free";
@@ -32,7 +32,7 @@ export function UsageBar({ used, held = "0", limit, unit }) {
         ${limit !== undefined && html`<span class="usage-used" style=${width(used)}></span><span class="usage-held" style=${width(held)}></span>`}
       </div>
       <p>
-        <span><strong>${exact(used)}</strong>${limit === undefined ? ` ${unit}, no limit` : ` of ${exact(limit)} ${unit}`}</span>
+        <span><strong>${exact(used)}</strong>${limit === undefined ? " used, no limit" : ` of ${exact(limit)} used`}</span>
         <span class="usage-more">${held !== "0" && html`<span class="usage-held-key"></span>${exact(held)} held`}${over > 0n && html` <em>${exact(decimal(over))} over</em>`}</span>
       </p>
     </div>
