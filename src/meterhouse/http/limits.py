@@ -16,11 +16,12 @@ from meterhouse.http.render import exact, iso
 from meterhouse.ingest.decode import guarded
 from meterhouse.metering.limits import LimitFinding, LimitQuestion, Limits, Reservation
 from meterhouse.model import units
+from meterhouse.model.counting import recorded_on
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.hold import hold_ref
 from meterhouse.model.hosted import HostedKind
 from meterhouse.model.once import MAX_KEY
-from meterhouse.model.plan import Plan, PlanType
+from meterhouse.model.plan import DEFAULT_MEASURES, Plan, PlanType
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 
 _MAX_TTL_SECONDS: Final = 86_400
@@ -80,7 +81,7 @@ class ProductBrief(Struct):
 class LimitAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
     """remaining: whole units, 10^15 where there is no limit. See the contract for which fields come when.
 
-    holdRef, reservedUnits, expiresAt: what `reserve` took.
+    holdRef, reservedUnits, expiresAt: what `reserve` took. A repeat has those of the first.
     """
 
     within_limits: bool
@@ -124,11 +125,11 @@ class LimitRoutes:
         self, found: LimitFinding, asked: LimitQuestion, headers: Mapping[bytes, bytes]
     ) -> LimitAnswer:
         account = found.account
-        meter = account.meter.name if account.meter is not None else asked.meter_name or "requests"
+        meter = asked.meter_name if account.meter is None else recorded_on(account.meter)
         answer = LimitAnswer(
             within_limits=found.access.within,
             remaining=found.access.remaining,
-            meter_name=meter,
+            meter_name=meter or DEFAULT_MEASURES,
             product=ProductBrief(found.product.ref, found.product.name),
         )
         purchase = account.purchase

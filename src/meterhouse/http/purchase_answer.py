@@ -1,6 +1,7 @@
 """A purchase as clients see it (contract §3.6)."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -133,8 +134,10 @@ def _snapshot(plan: Plan) -> SnapshotAnswer:
 
 def _usage(view: PurchaseView) -> UsageAnswer:
     account, plan, terms = view.account, view.plan, view.purchase.terms
-    over = overage_units(plan, account.used)
-    cost = usage_bill(plan, account.used) / CREDITS_PER_MINOR_UNIT if plan.type is PlanType.HYBRID else 0
+    over = overage_units(plan, account.used, account.carried)
+    cost = Fraction(0)
+    if plan.type is PlanType.HYBRID:
+        cost = usage_bill(plan, account.used, account.carried) / CREDITS_PER_MINOR_UNIT
     period = account.period
     return UsageAnswer(
         used=exact(account.used),

@@ -7,12 +7,12 @@ from meterhouse.model.plan import Plan, PlanType, UsageTier
 from meterhouse.model.units import NANO
 
 
-def overage_units(plan: Plan, used: int) -> int:
-    """Return the units of a period that lie beyond what the plan includes."""
-    return max(used - plan.limit * NANO, 0) if plan.limit else 0
+def overage_units(plan: Plan, used: int, carried: int = 0) -> int:
+    """Return the units of a period that lie beyond what the plan includes and what rolled over into it."""
+    return max(used - plan.limit * NANO - carried, 0) if plan.limit else 0
 
 
-def usage_bill(plan: Plan, used: int) -> Fraction:
+def usage_bill(plan: Plan, used: int, carried: int = 0) -> Fraction:
     """Return the credits that a period's usage is billed with, beside the plan's price.
 
     Usage-based: every unit up to the limit but the free ones. Hybrid: what is beyond the included units, by
@@ -23,7 +23,7 @@ def usage_bill(plan: Plan, used: int) -> Fraction:
         return Fraction(max(capped - plan.free_units * NANO, 0) * plan.credits_per_unit, NANO)
     if plan.type is not PlanType.HYBRID:
         return Fraction(0)
-    billable = overage_units(plan, used)
+    billable = overage_units(plan, used, carried)
     if plan.usage_tiers:
         return _graduated(plan.usage_tiers, billable)
     policy = plan.overage_policy

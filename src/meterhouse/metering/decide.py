@@ -71,19 +71,21 @@ def _track(event: Track, account: Account, number: int) -> Verdict:
         return Verdict(None, Tracked(number, reason))
     purchase, terms, period = account.purchase, account.terms, account.period
     assert purchase and terms and period  # noqa: S101, PT018 - else it were unattributed
-    if account.meter is None or not counts(
-        account.meter,
-        meter_name=event.meter or recorded_on(account.meter),
-        type=event.type,
-        properties=event.properties,
-    ):
+    if not _counts(account, event.meter or recorded_on(account.meter), event):
         return Verdict(None, Tracked(number, Skipped.PLAN_NOT_CREDIT_BASED))
     debit, _ = _cost(terms, account, event.units, account.free_credits)
     entry = Consumed(
-        event.scope_id, number, event.customer_ref, event.product_ref, purchase.ref, period.number,
+        event.scope_id, number, event.customer_ref, purchase.product_ref, purchase.ref, period.number,
         *pair(event.units), debit,
     )  # fmt: skip
     return Verdict(entry, Tracked(number, _told(terms, debit, account.free_credits - debit)))
+
+
+def _counts(account: Account, meter_name: str, event: Track | Settle) -> bool:
+    """Whether an event feeds the meter that the purchase's plan measures."""
+    return account.meter is not None and counts(
+        account.meter, meter_name=meter_name, type=event.type, properties=event.properties
+    )
 
 
 def _unattributed(event: Track, account: Account) -> Skipped | None:
@@ -135,15 +137,16 @@ def _settle(action: Settle, account: Account, hold: Hold | None, number: int) ->
         return Verdict(None, Ending(hold, None if terms is None else _told_again(terms, hold, account)))
     is_open = hold.status is HoldStatus.OPEN
     own, own_credits = (hold.units, hold.credits) if is_open else _NOTHING
+    used = action.units if _counts(account, hold.meter, action) else 0
     payable = own_credits + account.free_credits
-    debit, short = _cost(terms, account, action.units, payable)
+    debit, short = _cost(terms, account, used, payable)
     free = free_units(account)
-    over = 0 if free is None else max(action.units - own - free, 0)
+    over = 0 if free is None else max(used - own - free, 0)
     if short:
-        over = min(max(over, -(-short * NANO // terms.credits_per_unit)), action.units)
+        over = min(max(over, -(-short * NANO // terms.credits_per_unit)), used)
     entry = Ended(
         action.scope_id, hold.number, account.at, HoldStatus.SETTLED,
-        *pair(action.units), debit, *pair(over), number,
+        *pair(used), debit, *pair(over), number,
     )  # fmt: skip
     settled = ended(hold, entry)
     return Verdict(entry, Ending(settled, _told(terms, debit, payable - debit)))

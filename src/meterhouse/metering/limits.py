@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
 
 from meterhouse.metering.access import NONE, UNLIMITED, Access, access
 from meterhouse.metering.decide import decide
-from meterhouse.model.errors import CustomerNotFound, ProductNotFound
+from meterhouse.model.errors import CustomerNotFound, ProductNotFound, PurchaseNotReactivable
 from meterhouse.model.hold import Hold
 from meterhouse.model.hosted import HostedKind, NewHosted
 from meterhouse.model.ledger import Account, Recording, Reserve, Reserved
@@ -85,7 +86,8 @@ class Limits:
             if default.requires_payment or default.type is PlanType.USAGE_BASED:
                 return await self._activation_required(scope_id, asked, product, default)
             sale = Sale(customer_ref=asked.customer_ref, plan=default, origin=Origin.FREE_DEFAULT, paid=False)
-            await self._catalog.purchases.activate(caller, sale)
+            with suppress(PurchaseNotReactivable):  # then it stays without access
+                await self._catalog.purchases.activate(caller, sale)
             account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
         if asked.reserve is not None:
             outcome = await self._reserve(scope_id, asked, asked.reserve)

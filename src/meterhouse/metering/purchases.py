@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from meterhouse.metering.history import PeriodUse, history
+from meterhouse.model.errors import PurchaseNotReactivable
 from meterhouse.model.hosted import HostedKind, NewHosted
 from meterhouse.model.ledger import Account
 from meterhouse.model.plan import Plan, PlanType
@@ -116,7 +117,7 @@ class Activations:
         standing = await self._ledger.standing(scope_id, customer_ref, product_ref)
         credits_ = (await self._ledger.balance(scope_id, customer_ref)).credits
         current = standing.purchase
-        if current is not None and standing.has_access and current.plan_ref == plan.ref:
+        if current is not None and standing.has_access and current.is_of(plan):
             return _done(ActivationStatus.ALREADY_ACTIVE, plan, current, credits_)
         if self.needs_credits(plan, credits_):
             return _done(ActivationStatus.TOPUP_REQUIRED, plan, None, credits_)
@@ -130,7 +131,10 @@ class Activations:
             checkout = await self._catalog.hosted.open(scope_id, new)
             return ActivationOutcome(status=ActivationStatus.PAYMENT_REQUIRED, plan=plan, checkout=checkout)
         sale = Sale(customer_ref=customer_ref, plan=plan, origin=Origin.ACTIVATION, paid=False)
-        bought = await self._catalog.purchases.activate(caller, sale)
+        try:
+            bought = await self._catalog.purchases.activate(caller, sale)
+        except PurchaseNotReactivable as error:
+            return ActivationOutcome(status=ActivationStatus.INVALID, message=str(error))
         return _done(ActivationStatus.ACTIVATED, plan, bought.purchase, credits_)
 
     async def _fault(
@@ -156,7 +160,7 @@ class Activations:
             return True
         question = PurchaseQuestion(customer_ref=customer_ref, product_ref=plan.product_ref)
         before = await self._catalog.purchases.matching(scope_id, question)
-        return any(purchase.plan_ref == plan.ref for purchase in before)
+        return any(purchase.is_of(plan) for purchase in before)
 
 
 def _done(

@@ -17,7 +17,7 @@ class Consumed(Struct, frozen=True, array_like=True, tag="consumed"):
     scope_id: int
     event_number: int
     customer_ref: str
-    product_ref: str | None
+    product_ref: str
     purchase_ref: str
     period: int
     whole: int

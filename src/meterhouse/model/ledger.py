@@ -103,11 +103,12 @@ Action = Track | Reserve | Settle | Release | Expire | Credit
 class Account(Struct, kw_only=True):
     """What bears on one action. purchase: the one that is pinned or current, None for none.
 
-    has_access: whether that purchase lets the customer use the product at `at`, limits aside.
+    has_access: whether that purchase lets the customer use the product, limits aside; for an event when it
+    happened, else at `at`.
     period: the one of the purchase that holds the action's time; None where that is before the purchase.
     used, held: in that period, billionths; held counts open holds alone. carried: what rolled over into it.
-    balance, held_credits: of the customer, over all products. customer_known: whether there is such a one;
-    where a purchase gives access, there is.
+    balance, held_credits: of the customer, over all products. customer_known: whether there was such a one
+    when it happened.
     """
 
     at: int

@@ -74,11 +74,15 @@ class Purchase(Struct, frozen=True):
         """Whether another period begins when the current one ends."""
         return self.cancelled_at is None and self.plan.auto_renew and self.terms.cycle is not None
 
+    def is_of(self, plan: Plan) -> bool:
+        """Whether this is what was bought; not a plan that was deleted since, and made again."""
+        return self.plan_ref == plan.ref and self.created_at >= plan.created_at
+
     def status_at(self, at: int) -> PurchaseStatus:
-        """Return the status at a time: trials and ends take place by the clock, not by a job."""
-        if self.status not in (PurchaseStatus.ACTIVE, PurchaseStatus.TRIALING):
-            return self.status
+        """Return the status at a time, of before it ended too: trials and ends take place by the clock."""
         if self.ends_at is not None and at >= self.ends_at:
+            if self.status not in (PurchaseStatus.ACTIVE, PurchaseStatus.TRIALING):
+                return self.status
             return PurchaseStatus.EXPIRED if self.cancelled_at is None else PurchaseStatus.CANCELLED
         if self.trial_ends_at is not None:
             if at < self.trial_ends_at:
@@ -93,22 +97,19 @@ class Purchase(Struct, frozen=True):
 
 
 class Sale(Struct, frozen=True, kw_only=True):
-    """Who gets a plan, and how. trial: whether the plan's trial is still to be had."""
+    """Who gets a plan, and how."""
 
     customer_ref: str
     plan: Plan
     origin: Origin
     paid: bool
-    trial: bool = True
 
 
 def bought(sale: Sale, ref: str, now_us: int) -> Purchase:
     """Return a new purchase that starts now."""
     plan = sale.plan
     terms = terms_of(plan)
-    trial_ends_at = (
-        now_us + plan.trial_days * DAY_US if plan.trial_days and sale.trial and not sale.paid else None
-    )
+    trial_ends_at = now_us + plan.trial_days * DAY_US if plan.trial_days and not sale.paid else None
     return Purchase(
         ref=ref,
         customer_ref=sale.customer_ref,
@@ -153,8 +154,25 @@ def reactivated(purchase: Purchase, now_us: int) -> Purchase:
         raise PurchaseNotReactivable("Purchase cannot be reactivated: it is not pending cancellation.")
     if not purchase.gives_access(now_us):
         raise PurchaseNotReactivable("Purchase cannot be reactivated: it has already ended.")
+    return _going_on(purchase, now_us)
+
+
+def resumed(purchase: Purchase, now_us: int) -> Purchase:
+    """Return the purchase of a plan that a customer comes back to: it goes on from its own start.
+
+    What was used of it stays used: going to another plan and back gives no limit anew. Raises
+    PurchaseNotReactivable: it has ended by itself, as a plan does that does not renew.
+    """
+    after = _going_on(purchase, now_us)
+    if not after.gives_access(now_us):
+        raise PurchaseNotReactivable("Plan cannot be had again: the customer had it, and it has ended.")
+    return after
+
+
+def _going_on(purchase: Purchase, now_us: int) -> Purchase:
     return msgspec.structs.replace(
         purchase,
+        status=PurchaseStatus.ACTIVE,
         ends_at=_first_end(purchase.plan, purchase.terms, purchase.started_at),
         cancelled_at=None,
         cancellation_reason=None,
@@ -200,7 +218,7 @@ def _earlier(one: int | None, other: int | None) -> int | None:
 
 
 class Activation(Struct, frozen=True):
-    """purchase: the customer's, from now on. is_new: False where it had it before.
+    """purchase: the customer's, from now on. is_new: False where it had it before, or has it again.
 
     replaced: what it had of the product instead, and has no more.
     """

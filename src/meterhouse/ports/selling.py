@@ -143,7 +143,9 @@ class Purchases(Protocol):
         """Give a customer a plan, from now on, in the place of what it has of the plan's product.
 
         Nothing is done where it has the plan already, or, with Origin.FREE_DEFAULT, any plan of the product.
-        A plan with a trial that is not paid for begins with it, once for each customer.
+        A plan with a trial that is not paid for begins with it. A purchase of it that the customer once had
+        goes on, unless this one is paid for: with its trial, its periods and what was used in them. Raises
+        PurchaseNotReactivable: that one has ended by itself; nothing is done.
         """
         ...
 

@@ -43,6 +43,9 @@ _SORTED_BY: Final = {
 _SEARCHED: Final = ("name", "email", "coalesce(external_ref, '')", "ref")
 
 
+_EVER: Final = 2**63 - 1
+
+
 class SqliteCustomers:
     """now: the server's clock, an aware datetime."""
 
@@ -166,9 +169,11 @@ def create(connection: sqlite3.Connection, caller: Caller, new: NewCustomer, now
     return customer
 
 
-def exists(connection: sqlite3.Connection, scope_id: int, ref: str) -> bool:
+def exists(connection: sqlite3.Connection, scope_id: int, ref: str, since: int = _EVER) -> bool:
+    """Whether there is such a customer, made at `since` or before; microseconds since 1970."""
     found = connection.execute(
-        "SELECT 1 FROM customer WHERE scope_id = ? AND ref = ? AND deleted_at IS NULL", (scope_id, ref)
+        "SELECT 1 FROM customer WHERE scope_id = ? AND ref = ? AND deleted_at IS NULL AND created_at <= ?",
+        (scope_id, ref, since),
     )
     return found.fetchone() is not None
 

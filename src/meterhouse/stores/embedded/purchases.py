@@ -24,6 +24,7 @@ from meterhouse.model.purchase import (
     expired,
     paid,
     reactivated,
+    resumed,
 )
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
@@ -142,21 +143,27 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
     scope_id, plan = caller.scope.id, sale.plan
     before = current(connection, scope_id, sale.customer_ref, plan.product_ref)
     has_it = before is not None and before.gives_access(now_us)
-    if before is not None and has_it and (before.plan_ref == plan.ref or sale.origin is Origin.FREE_DEFAULT):
+    if before is not None and has_it and (before.is_of(plan) or sale.origin is Origin.FREE_DEFAULT):
         if not sale.paid or before.paid_at is not None:
             return Activation(before, is_new=False)
         after = paid(before, plan, now_us)
         _replace(connection, caller, before, after, Action.PURCHASE_PAID)
         return Activation(after, is_new=False)
-    if sale.trial and _had(connection, scope_id, sale.customer_ref, plan.ref):
-        sale = msgspec.structs.replace(sale, trial=False)
-    ref = free_ref(Prefix.PURCHASE, lambda ref: find(connection, scope_id, ref) is not None)
-    purchase = bought(sale, ref, now_us)
-    if before is not None:
+    former = None if sale.paid else _former(connection, scope_id, sale)
+    again = None if former is None else resumed(former, now_us)
+    if before is not None and (former is None or former.ref != before.ref):
         _replace(connection, caller, before, expired(before, now_us), Action.PURCHASE_EXPIRED)
         connection.execute(
             "UPDATE purchase SET is_current = 0 WHERE scope_id = ? AND ref = ?", (scope_id, before.ref)
         )
+    if former is not None and again is not None:
+        _replace(connection, caller, former, again, Action.PURCHASE_REACTIVATED)
+        connection.execute(
+            "UPDATE purchase SET is_current = 1 WHERE scope_id = ? AND ref = ?", (scope_id, former.ref)
+        )
+        return Activation(again, is_new=False, replaced=before if has_it else None)
+    ref = free_ref(Prefix.PURCHASE, lambda ref: find(connection, scope_id, ref) is not None)
+    purchase = bought(sale, ref, now_us)
     connection.execute(
         f"INSERT INTO purchase (scope_id, is_current, {_COLUMNS}) VALUES (?, 1{', ?' * len(_FIELDS)})",
         (scope_id, *msgspec.structs.astuple(purchase)),
@@ -167,12 +174,16 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
     return Activation(purchase, is_new=True, replaced=before if has_it else None)
 
 
-def _had(connection: sqlite3.Connection, scope_id: int, customer_ref: str, plan_ref: str) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM purchase WHERE scope_id = ? AND customer_ref = ? AND plan_ref = ? LIMIT 1",
-        (scope_id, customer_ref, plan_ref),
-    )
-    return found.fetchone() is not None
+def _former(connection: sqlite3.Connection, scope_id: int, sale: Sale) -> Purchase | None:
+    """Return the customer's last purchase of the plan, not of who had its ref before it was deleted."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM purchase WHERE scope_id = ?1 AND customer_ref = ?2 AND plan_ref = ?3"
+        " AND created_at >= (SELECT created_at FROM customer WHERE scope_id = ?1 AND ref = ?2)"
+        " ORDER BY created_at DESC, ref DESC LIMIT 1",
+        (scope_id, sale.customer_ref, sale.plan.ref),
+    ).fetchone()
+    found = None if row is None else _purchase(row)
+    return found if found is not None and found.is_of(sale.plan) else None
 
 
 def _replace(

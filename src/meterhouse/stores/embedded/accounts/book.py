@@ -205,11 +205,20 @@ class Book:
         return self._filled(scope_id, account, purchase, terms)
 
     def _account_of_event(self, event: Track) -> Account:
-        """Who has a purchase that gives access exists: most events need no look at the customers."""
+        """Who has a purchase that gives access exists: most events need no look at the customers.
+
+        A late event counts where it happened, also once the purchase has ended; but not for somebody who got
+        the ref of a customer that was deleted since.
+        """
         at = self.at if event.timestamp is None else event.timestamp
         account = self._account(event.scope_id, self._purchase_of(event), at)
         if not account.has_access:
             account.customer_known = customers.exists(self._connection, event.scope_id, event.customer_ref)
+        if account.purchase is not None and at != self.at:
+            was_there = account.has_access or customers.exists(
+                self._connection, event.scope_id, event.customer_ref, at
+            )
+            account.has_access = was_there and account.purchase.gives_access(at)
         return account
 
     def _filled(self, scope_id: int, account: Account, purchase: Purchase, terms: Terms) -> Account:
@@ -252,10 +261,15 @@ class Book:
         return carried
 
     def _purchase_of(self, event: Track) -> Purchase | None:
-        """Return the purchase that an event pins, or the current one; None where it names neither."""
+        """Return the purchase that an event pins, or else the current one of its product.
+
+        None where it names neither, or a purchase of somebody else or of another product.
+        """
         if event.purchase_ref is not None:
             pinned = self._purchase(event.scope_id, event.purchase_ref)
-            return pinned if pinned is not None and pinned.customer_ref == event.customer_ref else None
+            if pinned is None or pinned.customer_ref != event.customer_ref:
+                return None
+            return pinned if event.product_ref in (None, pinned.product_ref) else None
         if event.product_ref is None:
             return None
         return self._current_purchase(event.scope_id, event.customer_ref, event.product_ref)
