@@ -20,12 +20,13 @@ from meterhouse.model.plan import Plan, PlanType
 from meterhouse.model.purchase import Origin, Purchase, Sale, bought
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.model.units import NANO
+from meterhouse.stores.embedded import purchases
 from meterhouse.stores.embedded.accounts.state import Accounts, Changes, put_balance, put_total
 from meterhouse.stores.embedded.catalog import first_start, open_catalog
 from meterhouse.stores.embedded.database import Database
 from meterhouse.wiring import now
 
-VERSION: Final = 2
+VERSION: Final = 3
 CUSTOMERS: Final = 1_000_000
 PRODUCT: Final = "prd_content_api"
 _BATCH: Final = 10_000
@@ -70,23 +71,18 @@ async def _make(path: Path, customers: int) -> None:
 def _insert(connection: Connection, *, caller: Caller, plans: Sequence[Plan], numbers: range) -> None:
     scope_id, at = caller.scope.id, plans[0].created_at
     people: list[Row] = []
-    purchases: list[Row] = []
+    sold: list[Purchase] = []
     for n in numbers:
         ref, plan = customer(n), plans[n % 2]
         new = NewCustomer(reference=ref, email=f"{n}@bench.meterhouse.local")
         people.append((scope_id, *msgspec.structs.astuple(created(new, ref, at)), None))
         sale = Sale(customer_ref=ref, plan=plan, origin=Origin.ACTIVATION, paid=True)
-        purchases.append((scope_id, 1, *msgspec.structs.astuple(bought(sale, f"pur_b{n:07d}", at))))
+        sold.append(bought(sale, f"pur_b{n:07d}", at))
     columns = (
         "scope_id, ref, email, name, external_ref, description, telephone, metadata, created_at, updated_at"
     )
     connection.executemany(f"INSERT INTO customer ({columns}, deleted_at) VALUES ({_marks(11)})", people)
-    fields = ", ".join(Purchase.__struct_fields__)
-    connection.executemany(
-        f"INSERT INTO purchase (scope_id, is_current, {fields})"
-        f" VALUES ({_marks(2 + len(Purchase.__struct_fields__))})",
-        purchases,
-    )
+    purchases.insert(connection, scope_id, sold)
 
 
 def _used(scope_id: int, numbers: range) -> Changes:

@@ -1,10 +1,6 @@
 """What `ports.Meters` promises, on every adapter."""
 
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
-from importlib.resources import files
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,9 +16,7 @@ from meterhouse.model.event import Kind, to_microseconds
 from meterhouse.model.meter import MeterDetails, MeterStatus, NewMeter, default_meters
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.ports import Catalog
-from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.meters import SqliteMeters
-from tests.contract.catalogs import Clock, OpenedCatalog
+from tests.contract.catalogs import OpenedCatalog
 
 
 async def test_a_meter_has_its_name_and_reference_for_itself(
@@ -69,30 +63,6 @@ async def test_a_derived_meter_is_of_meters_that_are_recorded_on(catalog: Catalo
         )
     assert [error.path for error in refused.value.errors] == [f"meterNames.{i}" for i in (1, 2, 3)]
     assert await catalog.meters.named(caller.scope.id, "x") is None
-
-
-async def test_a_database_from_before_the_default_meters_is_given_them(tmp_path: Path) -> None:
-    schema = files("meterhouse.stores.embedded") / "schema"
-    with closing(sqlite3.connect(tmp_path / "meterhouse.db")) as old:
-        for script in sorted(schema.iterdir(), key=lambda file: file.name):
-            if script.name < "0006":
-                old.executescript(script.read_text())
-                (version,) = old.execute("PRAGMA user_version").fetchone()
-                old.execute(f"PRAGMA user_version = {version + 1}")
-        old.execute("INSERT INTO provider (ref, name, created_at) VALUES ('prv_1', 'acme', 1)")
-        old.execute("INSERT INTO scope VALUES (7, 'prv_1', 'sandbox'), (8, 'prv_1', 'live')")
-        old.execute(
-            "INSERT INTO meter VALUES"
-            " (8, 'mtr_1', 'tokens', 'Ours', '', 'sum', '', '[]', '{}', 'active', 1, 1)"
-        )
-        old.commit()
-    with closing(Database(tmp_path / "meterhouse.db")) as database:
-        meters = SqliteMeters(database, Clock())
-        given = await meters.all(7)
-        assert given == sorted(default_meters(given[0].created_at), key=lambda meter: meter.name)
-        *others, ours = await meters.all(8)
-        assert [each.name for each in others] == ["api_calls", "api_requests", "requests"]
-        assert (ours.display_name, ours.kind, ours.is_default) == ("Ours", Kind.USAGE, False)
 
 
 async def test_meters_are_listed_the_default_ones_first_by_name_and_never_lost(

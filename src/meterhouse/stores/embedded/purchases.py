@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,8 +31,10 @@ from meterhouse.model.tenant import Caller
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.writes import free_ref, note, once_only
 
-_FIELDS: Final = Purchase.__struct_fields__  # each is a column of the same name
-_COLUMNS: Final = ", ".join(_FIELDS)
+_FIELDS: Final = Purchase.__struct_fields__  # each is a column of the same name, but the snapshot
+_COLUMNS: Final = ", ".join("snapshot_id" if field == "snapshot" else field for field in _FIELDS)
+_ALL: Final = ", ".join("plan_snapshot.body" if field == "snapshot" else field for field in _FIELDS)
+_SELECT: Final = f"SELECT {_ALL} FROM purchase JOIN plan_snapshot ON plan_snapshot.id = snapshot_id"
 
 
 class SqlitePurchases:
@@ -91,9 +93,7 @@ class SqlitePurchases:
 
 
 def find(connection: sqlite3.Connection, scope_id: int, ref: str) -> Purchase | None:
-    row = connection.execute(
-        f"SELECT {_COLUMNS} FROM purchase WHERE scope_id = ? AND ref = ?", (scope_id, ref)
-    ).fetchone()
+    row = connection.execute(f"{_SELECT} WHERE scope_id = ? AND ref = ?", (scope_id, ref)).fetchone()
     return None if row is None else _purchase(row)
 
 
@@ -102,8 +102,7 @@ def current(
 ) -> Purchase | None:
     """Return the newest purchase of a customer and product; it may have ended."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM purchase"
-        " WHERE scope_id = ? AND customer_ref = ? AND product_ref = ? AND is_current = 1",
+        f"{_SELECT} WHERE scope_id = ? AND customer_ref = ? AND product_ref = ? AND is_current = 1",
         (scope_id, customer_ref, product_ref),
     ).fetchone()
     return None if row is None else _purchase(row)
@@ -114,12 +113,21 @@ def all_current(
 ) -> list[Purchase]:
     """Return what `current` does for each pair of a customer and a product."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM json_each(?) AS asked CROSS JOIN purchase ON scope_id = ?"
+        f"SELECT {_ALL} FROM json_each(?) AS asked CROSS JOIN purchase ON scope_id = ?"
         " AND customer_ref = json_extract(asked.value, '$[0]')"
-        " AND product_ref = json_extract(asked.value, '$[1]') AND is_current = 1",
+        " AND product_ref = json_extract(asked.value, '$[1]') AND is_current = 1"
+        " CROSS JOIN plan_snapshot ON plan_snapshot.id = snapshot_id",
         (msgspec.json.encode(pairs), scope_id),
     )
     return [_purchase(row) for row in rows.fetchall()]
+
+
+def insert(connection: sqlite3.Connection, scope_id: int, purchases: Iterable[Purchase]) -> None:
+    """Write purchases that are new, each the current one of its customer and product."""
+    connection.executemany(
+        f"INSERT INTO purchase (scope_id, is_current, {_COLUMNS}) VALUES (?, 1{', ?' * len(_FIELDS)})",
+        ((scope_id, *_row(connection, purchase)) for purchase in purchases),
+    )
 
 
 def has_purchases(connection: sqlite3.Connection, scope_id: int, product_ref: str) -> bool:
@@ -164,10 +172,7 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
         return Activation(again, is_new=False, replaced=before if has_it else None)
     ref = free_ref(Prefix.PURCHASE, lambda ref: find(connection, scope_id, ref) is not None)
     purchase = bought(sale, ref, now_us)
-    connection.execute(
-        f"INSERT INTO purchase (scope_id, is_current, {_COLUMNS}) VALUES (?, 1{', ?' * len(_FIELDS)})",
-        (scope_id, *msgspec.structs.astuple(purchase)),
-    )
+    insert(connection, scope_id, [purchase])
     # Whatever happens to the machine's clock, this purchase has begun.
     connection.execute("UPDATE purchase_clock SET at = max(at, ?)", (now_us,))
     note(connection, caller, now_us, Write(Action.PURCHASE_CREATED, ref, None, purchase))
@@ -177,7 +182,7 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
 def _former(connection: sqlite3.Connection, scope_id: int, sale: Sale) -> Purchase | None:
     """Return the customer's last purchase of the plan, not of who had its ref before it was deleted."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM purchase WHERE scope_id = ?1 AND customer_ref = ?2 AND plan_ref = ?3"
+        f"{_SELECT} WHERE scope_id = ?1 AND customer_ref = ?2 AND plan_ref = ?3"
         " AND created_at >= (SELECT created_at FROM customer WHERE scope_id = ?1 AND ref = ?2)"
         " ORDER BY created_at DESC, ref DESC LIMIT 1",
         (scope_id, sale.customer_ref, sale.plan.ref),
@@ -191,7 +196,7 @@ def _replace(
 ) -> None:
     connection.execute(
         f"UPDATE purchase SET ({_COLUMNS}) = (?{', ?' * (len(_FIELDS) - 1)}) WHERE scope_id = ? AND ref = ?",
-        (*msgspec.structs.astuple(after), caller.scope.id, before.ref),
+        (*_row(connection, after), caller.scope.id, before.ref),
     )
     note(connection, caller, after.updated_at, Write(action, after.ref, before, after))
 
@@ -206,8 +211,7 @@ def _matching(
             conditions.append(f"{column} = ?")
             values.append(ref)
     rows = reader().execute(
-        f"SELECT {_COLUMNS} FROM purchase WHERE {' AND '.join(conditions)}"
-        " ORDER BY created_at DESC, ref DESC",
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created_at DESC, ref DESC",
         values,
     )
     return [_purchase(row) for row in rows.fetchall()]
@@ -217,11 +221,22 @@ def _all_current(
     reader: Callable[[], sqlite3.Connection], scope_id: int, customer_refs: Collection[str]
 ) -> Sequence[Purchase]:
     rows = reader().execute(
-        f"SELECT {_COLUMNS} FROM purchase WHERE scope_id = ? AND is_current = 1"
+        f"{_SELECT} WHERE scope_id = ? AND is_current = 1"
         " AND customer_ref IN (SELECT value FROM json_each(?)) ORDER BY created_at DESC, ref DESC",
         (scope_id, msgspec.json.encode(customer_refs)),
     )
     return [_purchase(row) for row in rows.fetchall()]
+
+
+def _row(connection: sqlite3.Connection, purchase: Purchase) -> Sequence[object]:
+    """Return the values of `_COLUMNS`; the snapshot is written where it is not there yet."""
+    snapshot = (purchase.snapshot,)
+    connection.execute("INSERT OR IGNORE INTO plan_snapshot (body) VALUES (?)", snapshot)
+    found = connection.execute("SELECT id FROM plan_snapshot WHERE body = ?", snapshot).fetchone()
+    return [
+        found[0] if field == "snapshot" else value
+        for field, value in zip(_FIELDS, msgspec.structs.astuple(purchase), strict=True)
+    ]
 
 
 def _purchase(row: Sequence[Any]) -> Purchase:
