@@ -8,61 +8,26 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 import structlog
 
 from meterhouse import telemetry
-from meterhouse.model.errors import LogUnavailable, Overloaded, Refused
-from meterhouse.model.event import (
-    Columns,
-    Kind,
-    LogRecord,
-    Receipt,
-    Rejection,
-    Repeat,
-    Submission,
-    next_number,
-)
-from meterhouse.model.identity import keyed_rows
-from meterhouse.model.ledger import Outcomes, Recording, Track
-from meterhouse.stores.embedded import tally
-from meterhouse.stores.embedded.accounts.book import Book
+from meterhouse.model.errors import LogUnavailable, Overloaded
+from meterhouse.model.event import Kind, LogRecord, Receipt, Submission
+from meterhouse.model.ledger import Outcomes, Recording
 from meterhouse.stores.embedded.accounts.fold import fold
-from meterhouse.stores.embedded.accounts.recorder import Recorder
-from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
+from meterhouse.stores.embedded.accounts.state import Accounts, LedgerState
+from meterhouse.stores.embedded.commit import Commit, CommitStore, Waiting
 from meterhouse.stores.embedded.database import Database, Job
-from meterhouse.stores.embedded.key_index import Entry, KeyIndex
-from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities, keys_of, to_record
+from meterhouse.stores.embedded.key_index import KeyIndex
+from meterhouse.stores.embedded.records import keys_of, to_record
 
-_RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many
 _MAX_WAITING_BYTES: Final = 256 * 1024 * 1024  # of bodies
 _READ_BYTES: Final = 16 * 1024 * 1024  # of compressed records, in one piece
 
 _logger = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Waiting:
-    work: Submission | Recording
-    future: "asyncio.Future[Receipt] | asyncio.Future[Sequence[Outcomes]]"
-    result: Receipt | Sequence[Outcomes] | None = None
-    error: Exception | None = None
-
-
-@dataclass(slots=True)
-class _Commit:
-    """What one commit stores, until everybody who waits for it has been told."""
-
-    begun: bool = False
-    waiting: list[_Waiting] = field(default_factory=list)
-    new_keys: dict[bytes, Entry] = field(default_factory=dict)
-    changes: Changes = field(default_factory=dict)
-    position: int = 0
-    last_number: int = 0
-    ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
 
 
 class SqliteLog:
@@ -86,12 +51,12 @@ class SqliteLog:
         self._accounts = accounts
         self._max_waiting_events = max_waiting_events
         self._clock = clock
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._waiting_events = 0
         self._waiting_bytes = 0
         self._asked = False
         self._news = asyncio.Event()
-        self._packer = Packer()  # the writer's thread's alone
+        self._commits = CommitStore(index, accounts)
         self._position: int
         self._last_number: int
         self._position, self._last_number = database.reader().execute(
@@ -115,16 +80,16 @@ class SqliteLog:
 
     async def append(self, submission: Submission) -> Receipt:
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._wait_for(_Waiting(submission, future))
+        self._wait_for(Waiting(submission, future))
         return await future
 
     async def record(self, recording: Recording) -> Sequence[Outcomes]:
         """See `ports.Ledger.record`."""
         future: asyncio.Future[Sequence[Outcomes]] = asyncio.get_running_loop().create_future()
-        self._wait_for(_Waiting(recording, future))
+        self._wait_for(Waiting(recording, future))
         return await future
 
-    def _wait_for(self, waiting: _Waiting) -> None:
+    def _wait_for(self, waiting: Waiting) -> None:
         """Put something into the next commit. Raises Overloaded."""
         if self._waiting_events >= self._max_waiting_events or self._waiting_bytes >= _MAX_WAITING_BYTES:
             raise Overloaded
@@ -138,7 +103,7 @@ class SqliteLog:
 
     def _ask(self) -> None:
         """Queue a commit for all that waits when it begins."""
-        commit = _Commit()
+        commit = Commit()
         self._database.submit(
             Job(
                 work=partial(self._store, commit),
@@ -154,7 +119,7 @@ class SqliteLog:
         while self._position <= after:
             await self._news.wait()
 
-    def _store(self, commit: _Commit, connection: sqlite3.Connection) -> None:
+    def _store(self, commit: Commit, connection: sqlite3.Connection) -> None:
         """Write all that waits, as few records. On the writer's thread.
 
         `_asked` falls before the queue is emptied: what comes later asks for a commit of its own, and
@@ -170,122 +135,11 @@ class SqliteLog:
             for each in followers:
                 each.reopen()
             self._catch_up()
-        now_us = self._clock()
         commit.position, commit.last_number = self._position, self._last_number
         commit.ledger = self._ledger
-        counts = tally.Counts()
-        self._store_submissions(commit, connection, counts, now_us)
-        self._store_recordings(commit, connection, counts, now_us)
-        counts.write(connection, now_us)
+        self._commits.store(commit, connection, self._clock())
 
-    def _store_submissions(
-        self, commit: _Commit, connection: sqlite3.Connection, counts: tally.Counts, now_us: int
-    ) -> None:
-        waiting = deque(each for each in commit.waiting if isinstance(each.work, Submission))
-        while waiting:
-            number = next_number(commit.last_number, now_us)
-            scopes, columns = self._collect(commit, waiting, number, counts)
-            if columns:
-                body = UsageBody(tuple(scopes), columns)
-                self._add(commit, connection, body, number, now_us)
-        for each in commit.waiting:
-            if isinstance(each.work, Submission) and (refused := _refused(each.work, each.result)):
-                tally.keep(connection, each.work.scope_id, refused, now_us)
-
-    def _store_recordings(
-        self, commit: _Commit, connection: sqlite3.Connection, counts: tally.Counts, now_us: int
-    ) -> None:
-        recordings = [each for each in commit.waiting if isinstance(each.work, Recording)]
-        if not recordings:
-            return
-        at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
-        number = next_number(commit.last_number, at)
-        most = sum(each.work.received for each in recordings)
-        book = Book(self._accounts, connection, at)
-        numbers = range(number, number + 2 * most)
-        recorder = Recorder(book, self._index, commit.ledger, numbers)
-        book.prepare(
-            action
-            for each in recordings
-            if isinstance(each.work, Recording)
-            for action in each.work.actions
-            if isinstance(action, Track)
-        )
-        for each in recordings:
-            assert isinstance(each.work, Recording)  # noqa: S101 - they were chosen so
-            try:
-                each.result = recorder.record(each.work, counts)
-            except Refused as error:
-                each.error = error
-        commit.ledger = recorder.state
-        commit.new_keys.update(recorder.new_keys)
-        commit.last_number = max(commit.last_number, commit.ledger.last_number)
-        if body := recorder.finish():
-            commit.changes = recorder.changes()
-            self._add(commit, connection, body, number, at)
-
-    def _add(
-        self,
-        commit: _Commit,
-        connection: sqlite3.Connection,
-        body: UsageBody | MeterBody,
-        number: int,
-        received_at: int,
-    ) -> None:
-        """Write one record. number: of its first event."""
-        events = len(body.events)
-        kind = Kind.USAGE if isinstance(body, UsageBody) else Kind.METER
-        connection.execute(
-            "INSERT INTO log (position, kind, received_at, first_number, events, body)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (commit.position + 1, kind, received_at, number, events, self._packer.pack(body)),
-        )
-        commit.position += 1
-        commit.last_number = max(commit.last_number, number + events - 1)
-
-    def _collect(
-        self, commit: _Commit, waiting: "deque[_Waiting]", number: int, counts: tally.Counts
-    ) -> tuple[list[tuple[int, int]], Columns]:
-        """Take the next submissions until a record is full; give their rows numbers from `number` on."""
-        columns = Columns.empty()
-        scopes: list[tuple[int, int]] = []
-        size = 0
-        while waiting and size < _RECORD_EVENTS:
-            each = waiting.popleft()
-            submission = each.work
-            assert isinstance(submission, Submission)  # noqa: S101 - they were chosen so
-            events = submission.events
-            first = number + size
-            repeats = self._repeats(commit, submission, first)
-            if repeats:
-                events = events.rows([row for row in range(len(events)) if row not in repeats])
-            each.result = Receipt(first, repeats)
-            counts.count(submission, repeats)
-            if stored := len(events.type):
-                columns.extend(events)
-                size += stored
-                if scopes and scopes[-1][0] == submission.scope_id:
-                    stored += scopes.pop()[1]
-                scopes.append((submission.scope_id, stored))
-        return scopes, columns
-
-    def _repeats(self, commit: _Commit, submission: Submission, first: int) -> dict[int, Repeat]:
-        """Return the rows whose key is taken, and take the keys of the others."""
-        keyed = keyed_rows(submission.events)
-        if not keyed:
-            return {}
-        found = identities(submission.scope_id, submission.events, keyed)
-        taken = self._index.get({hashed for _, hashed, _ in found})
-        repeats: dict[int, Repeat] = {}
-        for row, hashed, meaning in found:
-            entry = taken.get(hashed) or commit.new_keys.get(hashed)
-            if entry is None:
-                commit.new_keys[hashed] = Entry(first + row - len(repeats), meaning)
-            else:
-                repeats[row] = Repeat(entry.event_number, entry.fingerprint != meaning)
-        return repeats
-
-    def _hand_on(self, commit: _Commit) -> None:
+    def _hand_on(self, commit: Commit) -> None:
         """After the commit, before the next one looks anything up. On the writer's thread."""
         self._last_number = commit.last_number
         self._position = commit.position
@@ -296,7 +150,7 @@ class SqliteLog:
         except LogUnavailable as error:  # the log has it all; the next commit tries again
             _logger.warning("behind_the_log", error=str(error), position=commit.position)
 
-    def _answer(self, commit: _Commit, error: Exception | None) -> None:
+    def _answer(self, commit: Commit, error: Exception | None) -> None:
         """Tell everybody whose submission this commit took, or would have taken had it begun."""
         if not commit.begun:
             self._asked = False
@@ -345,9 +199,3 @@ class SqliteLog:
             self._index.put(keys_of(Kind(kind), first_number, body), position)
         fold(reader, self._accounts)
         self._accounts.follower.put({}, self._position)
-
-
-def _refused(submission: Submission, receipt: object) -> Sequence[Rejection]:
-    if isinstance(receipt, Receipt) and receipt.repeats:
-        return [*submission.rejections, *receipt.conflicts()]
-    return submission.rejections

@@ -1,0 +1,168 @@
+"""What one commit of the log stores: all that waited, in the order it came, as few records."""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from meterhouse.model.errors import Refused
+from meterhouse.model.event import Columns, Kind, Receipt, Rejection, Repeat, Submission, next_number
+from meterhouse.model.identity import keyed_rows
+from meterhouse.model.ledger import Outcomes, Recording, Track
+from meterhouse.stores.embedded import tally
+from meterhouse.stores.embedded.accounts.book import Book
+from meterhouse.stores.embedded.accounts.recorder import Recorder
+from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
+from meterhouse.stores.embedded.key_index import Entry, KeyIndex
+from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
+
+_RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Work that somebody waits for, and what became of it."""
+
+    work: Submission | Recording
+    future: asyncio.Future[Receipt] | asyncio.Future[Sequence[Outcomes]]
+    result: Receipt | Sequence[Outcomes] | None = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Commit:
+    """What is stored together, until everybody who waits for it has been told.
+
+    position, last_number, ledger: the log's, as they are before; once stored, as they are after it.
+    new_keys, changes: what key index and ledger take once it is on disk.
+    """
+
+    begun: bool = False
+    waiting: list[Waiting] = field(default_factory=list)
+    position: int = 0
+    last_number: int = 0
+    ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
+    new_keys: dict[bytes, Entry] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
+
+
+class CommitStore:
+    """The writer's thread's alone."""
+
+    def __init__(self, index: KeyIndex, accounts: Accounts) -> None:
+        self._index = index
+        self._accounts = accounts
+        self._packer = Packer()
+
+    def store(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
+        """Write all that waits, inside a transaction; each gets its result or its error."""
+        counts = tally.Counts()
+        self._store_submissions(commit, connection, counts, now_us)
+        self._store_recordings(commit, connection, counts, now_us)
+        counts.write(connection, now_us)
+
+    def _store_submissions(
+        self, commit: Commit, connection: sqlite3.Connection, counts: tally.Counts, now_us: int
+    ) -> None:
+        submissions = [(each, each.work) for each in commit.waiting if isinstance(each.work, Submission)]
+        waiting = deque(submissions)
+        while waiting:
+            number = next_number(commit.last_number, now_us)
+            scopes, columns = self._collect(commit, waiting, number, counts)
+            if columns:
+                body = UsageBody(tuple(scopes), columns)
+                self._add(commit, connection, body, number, now_us)
+        for each, submission in submissions:
+            if refused := _refused(submission, each.result):
+                tally.keep(connection, submission.scope_id, refused, now_us)
+
+    def _store_recordings(
+        self, commit: Commit, connection: sqlite3.Connection, counts: tally.Counts, now_us: int
+    ) -> None:
+        recordings = [(each, each.work) for each in commit.waiting if isinstance(each.work, Recording)]
+        if not recordings:
+            return
+        at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
+        number = next_number(commit.last_number, at)
+        actions = [action for _, recording in recordings for action in recording.actions]
+        book = Book(self._accounts, connection, at)
+        book.prepare(action for action in actions if isinstance(action, Track))
+        recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))
+        for each, recording in recordings:
+            try:
+                each.result = recorder.record(recording, counts)
+            except Refused as error:
+                each.error = error
+        commit.ledger = recorder.state
+        commit.new_keys.update(recorder.new_keys)
+        commit.last_number = max(commit.last_number, commit.ledger.last_number)
+        if body := recorder.finish():
+            commit.changes = recorder.changes()
+            self._add(commit, connection, body, number, at)
+
+    def _add(
+        self,
+        commit: Commit,
+        connection: sqlite3.Connection,
+        body: UsageBody | MeterBody,
+        number: int,
+        received_at: int,
+    ) -> None:
+        """Write one record. number: of its first event."""
+        events = len(body.events)
+        kind = Kind.USAGE if isinstance(body, UsageBody) else Kind.METER
+        connection.execute(
+            "INSERT INTO log (position, kind, received_at, first_number, events, body)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (commit.position + 1, kind, received_at, number, events, self._packer.pack(body)),
+        )
+        commit.position += 1
+        commit.last_number = max(commit.last_number, number + events - 1)
+
+    def _collect(
+        self, commit: Commit, waiting: deque[tuple[Waiting, Submission]], number: int, counts: tally.Counts
+    ) -> tuple[list[tuple[int, int]], Columns]:
+        """Take the next submissions until a record is full; give their rows numbers from `number` on."""
+        columns = Columns.empty()
+        scopes: list[tuple[int, int]] = []
+        size = 0
+        while waiting and size < _RECORD_EVENTS:
+            each, submission = waiting.popleft()
+            events = submission.events
+            first = number + size
+            repeats = self._repeats(commit, submission, first)
+            if repeats:
+                events = events.rows([row for row in range(len(events)) if row not in repeats])
+            each.result = Receipt(first, repeats)
+            counts.count(submission, repeats)
+            if stored := len(events.type):
+                columns.extend(events)
+                size += stored
+                if scopes and scopes[-1][0] == submission.scope_id:
+                    stored += scopes.pop()[1]
+                scopes.append((submission.scope_id, stored))
+        return scopes, columns
+
+    def _repeats(self, commit: Commit, submission: Submission, first: int) -> dict[int, Repeat]:
+        """Return the rows whose key is taken, and take the keys of the others."""
+        keyed = keyed_rows(submission.events)
+        if not keyed:
+            return {}
+        found = identities(submission.scope_id, submission.events, keyed)
+        taken = self._index.get({hashed for _, hashed, _ in found})
+        repeats: dict[int, Repeat] = {}
+        for row, hashed, meaning in found:
+            entry = taken.get(hashed) or commit.new_keys.get(hashed)
+            if entry is None:
+                commit.new_keys[hashed] = Entry(first + row - len(repeats), meaning)
+            else:
+                repeats[row] = Repeat(entry.event_number, entry.fingerprint != meaning)
+        return repeats
+
+
+def _refused(submission: Submission, receipt: object) -> Sequence[Rejection]:
+    if isinstance(receipt, Receipt) and receipt.repeats:
+        return [*submission.rejections, *receipt.conflicts()]
+    return submission.rejections
