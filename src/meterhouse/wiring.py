@@ -150,7 +150,9 @@ def _live_processor(settings: Settings) -> PaymentProcessor | None:
     try:
         from meterhouse.senders import stripe  # noqa: PLC0415 - the package is an extra
     except ImportError:
-        raise RuntimeError("METERHOUSE_STRIPE_SECRET_KEY needs: pip install 'meterhouse[stripe]'.") from None
+        raise RuntimeError(
+            "METERHOUSE_STRIPE_SECRET_KEY needs `stripe`; in the checkout: pip install -e '.[stripe]'."
+        ) from None
     return stripe.StripeProcessor(settings.stripe_secret_key, settings.stripe_publishable_key)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from meterhouse.model import errors
 from meterhouse.settings import describe
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sdk/python/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("sdk/python/*.md"),
+        *ROOT.glob("examples/*.md"),
+    ]
+)
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 _JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -40,6 +48,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_example_says_what_it_is_and_ends(page: Path) -> None:
+    """What is in no language is run, and compared, by nobody."""
+    fences = re.findall(r"^```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert all(fences[::2])
+    assert not any(fences[1::2])
+    assert len(fences) % 2 == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_json_examples_are_json(page: Path) -> None:
     for example in _JSON.findall(page.read_text(encoding="utf-8")):
         json.loads(example)
@@ -50,6 +67,29 @@ def test_shell_examples_can_be_parsed(page: Path) -> None:
     for example in _SHELL.findall(page.read_text(encoding="utf-8")):
         shlex.split(example, comments=True)
         subprocess.run(["bash", "-n", "-c", example], check=True)
+
+
+def test_every_promise_names_its_tests() -> None:
+    promises = re.findall(r"^\| \*\*.*", text("README.md"), re.MULTILINE)
+    assert len(promises) == 8
+    for promise in promises:
+        tests = [target for target in _LINK.findall(promise) if target.startswith("tests/")]
+        assert tests, promise
+        assert all(re.search(r"^(async )?def test_", text(test), re.MULTILINE) for test in tests), promise
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_is_ours_is_installed_from_the_checkout(page: Path) -> None:
+    """Until it is in the package index, where its names are anybody's."""
+    for command in re.findall(r"\bpip install ([^`\n]+)", page.read_text(encoding="utf-8")):
+        for word in shlex.split(command, comments=True):
+            assert not word.startswith("meterhouse"), command
+            if word.startswith("."):
+                path, _, extra = word.rstrip("]").partition("[")
+                project = tomllib.loads((ROOT / path / "pyproject.toml").read_text(encoding="utf-8"))[
+                    "project"
+                ]
+                assert not extra or extra in project["optional-dependencies"], command
 
 
 def test_every_setting_is_described_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""The README's and the quickstart's commands, as they are printed, against a real server."""
+"""The commands of the pages, as they stand there, against a real server: it answers what they show."""
 
 import json
 import os
@@ -10,63 +10,85 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.answers import Example, examples, lasting
 from tests.e2e.server import Server, clean_environment
 
 ROOT = Path(__file__).parents[2]
-_SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_CALLS = re.compile(r"(?:^|\$\()curl ", re.MULTILINE)
-_STRICTLY = """set -eo pipefail
+ADDRESS = "http://127.0.0.1:8080"  # as pages have it
+# Each answer is on a line of its own; a refusal is a failure unless the page shows it; and a command waits
+# until all that was sent before is seen, which may take a second.
+_SHELL = """set -eo pipefail
 trap 'echo "this failed: $BASH_COMMAND" >&2' ERR
-curl() { command curl --silent --show-error --fail-with-body "$@"; }
+curl() { command curl --silent --show-error --write-out '\\n' $strictly "$@"; }
+is_seen() {
+  command curl --silent "$METERHOUSE_URL/metrics" | awk '
+    /^meterhouse_log_position / { sent = $2 }
+    /^meterhouse_consumer_position.*"warehouse"/ { seen = $2 }
+    END { exit sent != seen }'
+}
 """
+_KEY = re.compile(r"\bsk_sandbox_\w+")
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_ANSWER = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with Server(tmp_path_factory.mktemp("docs") / "data") as server:
-        yield clean_environment() | {"METERHOUSE_API_KEY": server.key(), "METERHOUSE_URL": server.url}
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
-def calls(page: str) -> list[str]:
-    """The examples of a page that call the server."""
-    examples = _SHELL.findall((ROOT / page).read_text(encoding="utf-8"))
-    return [example for example in examples if _CALLS.search(example)]
+ALL = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/*.md"))]
+PAGES = [page for page in ALL if examples(text(page))]
+NOT_PRINTED = {"docs/paywall.md"}  # its JSON is an answer of the reader's own server
 
 
-PAGES = (
-    "README.md",
-    "docs/quickstart.md",
-    "docs/questions.md",
-    "docs/metering.md",
-    "docs/limits.md",
-    "docs/holds.md",
-    "docs/credits.md",
-    "docs/checkout.md",
-    "docs/plans.md",
-    "docs/compatibility.md",
-)
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A server of one's own, and the key that its first start prints."""
+    with Server(tmp_path / "data") as server:
+        (key,) = set(_KEY.findall("".join(server.printed_until("curl "))))
+        yield clean_environment() | {"METERHOUSE_API_KEY": key, "METERHOUSE_URL": server.url}
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_pages_examples_are_answered_with_success(environment: dict[str, str], page: str) -> None:
-    """One after the other in one shell, as a reader pastes them: what one sets, the next may use."""
-    examples = calls(page)
-    assert examples
-    script = "".join(examples).replace("http://127.0.0.1:8080", environment["METERHOUSE_URL"])
-    done = subprocess.run(
-        ["bash", "-c", _STRICTLY + script],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+def test_a_pages_commands_answer_what_it_shows(
+    environment: dict[str, str], tmp_path: Path, page: str
+) -> None:
+    """In one shell, as a reader of this page alone pastes them: what one sets, the next may use."""
+    url = environment["METERHOUSE_URL"]
+    given = examples(text(page))
+    files = [tmp_path / str(number) for number in range(len(given))]
+    script = _SHELL + "".join(
+        f"until is_seen; do sleep 0.02; done\n"
+        f"exec >{file}\nstrictly={_strictness(example)}\n{example.command.replace(ADDRESS, url)}"
+        for file, example in zip(files, given, strict=True)
     )
-    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    printed = [file.read_text(encoding="utf-8").replace(url, ADDRESS) for file in files if file.exists()]
+    assert done.returncode == 0, f"{done.stderr}{printed}"
+    typed = "".join(example.command for example in given)
+    for example, answers in zip(given, printed, strict=True):
+        if example.answer is not None:
+            *_, answer = answers.splitlines() or [""]
+            assert lasting(answer, typed) == lasting(example.answer, typed), (
+                f"{example.command}printed {answer}"
+            )
+
+
+def _strictness(example: Example) -> str:
+    return "" if '"statusCode"' in (example.answer or "") else "--fail-with-body"
+
+
+@pytest.mark.parametrize("page", ALL)
+def test_every_answer_that_a_page_shows_is_compared(page: str) -> None:
+    if page not in NOT_PRINTED:
+        compared = [example.answer for example in examples(text(page)) if example.answer is not None]
+        assert _ANSWER.findall(text(page)) == compared
 
 
 def test_the_readmes_python_runs(environment: dict[str, str]) -> None:
-    (example,) = _PYTHON.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    (example,) = _PYTHON.findall(text("README.md"))
     done = subprocess.run(
         [sys.executable, "-c", example],
         env=os.environ | environment,
