@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,23 +33,6 @@ from tests.e2e.server import Server
 from tests.e2e.wait import until
 
 CUSTOMER = "cus_3C4D5E6F"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("data")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def key(server: Server) -> str:
-    return server.key()
-
-
-@pytest.fixture
-def client(server: Server, key: str) -> Iterator[Meterhouse]:
-    with Meterhouse(key, server.url) as client:
-        yield client
 
 
 def new_type() -> str:

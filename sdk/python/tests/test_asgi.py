@@ -94,6 +94,12 @@ async def test_what_is_not_sold_passes() -> None:
     shop = Shop(limit=0)
     async with before(echo, shop, applies=lambda scope: scope["path"] != "/204") as api:
         assert (await api.get("/204")).status_code == 204
+    assert shop.requests == []
+
+
+@pytest.mark.parametrize("protocol", ["lifespan", "websocket"])
+async def test_what_is_no_http_request_passes_freely(protocol: str) -> None:
+    shop = Shop(limit=0)
     passed: list[str] = []
 
     async def app(scope: Scope, _: Receive, __: Send) -> None:
@@ -102,10 +108,9 @@ async def test_what_is_not_sold_passes() -> None:
     async def nothing(_: object = None) -> Any:  # Any: a message
         raise AssertionError
 
-    await PaywallMiddleware(app, client=shop.client(), product="prd_1")(
-        {"type": "lifespan"}, nothing, nothing
-    )
-    assert (passed, shop.requests) == (["lifespan"], [])
+    scope = {"type": protocol, "path": "/", "headers": [(b"x-customer-ref", b"cus_1")]}
+    await PaywallMiddleware(app, client=shop.client(), product="prd_1")(scope, nothing, nothing)
+    assert (passed, shop.requests) == ([protocol], [])
 
 
 def shopping(shop: Shop, *, installed: bool = True) -> FastAPI:

@@ -1,8 +1,6 @@
-"""Usages, limits, holds, plans and the paywall of the SDK against the real server."""
+"""Usages, limits, holds and plans of the SDK against the real server."""
 
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -27,34 +25,11 @@ from tests.e2e.server import Server
 from tests.e2e.wait import until
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("data")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def key(server: Server) -> str:
-    return server.key()
-
-
 @pytest.fixture
-def client(server: Server, key: str) -> Iterator[Meterhouse]:
-    with Meterhouse(key, server.url) as client:
-        yield client
-
-
-@pytest.fixture
-def product(client: Meterhouse) -> Product:
-    """A product of its own for each test, with a free plan of 10 units for whoever comes."""
-    product = client.create_product(name=f"Product {uuid.uuid4().hex}")
+def product(client: Meterhouse, product: Product) -> Product:
+    """A product with a free plan of 10 units for whoever comes."""
     client.create_plan(product.reference, name="Free", price=0, free_units=10, limit=10, default=True)
     return product
-
-
-@pytest.fixture
-def customer(client: Meterhouse) -> str:
-    return client.ensure_customer(uuid.uuid4().hex).reference
 
 
 def remaining(client: Meterhouse, customer: str, product: Product) -> Decimal:
@@ -188,50 +163,6 @@ def test_pages_are_opened(client: Meterhouse, customer: str, product: Product) -
     checkout = client.create_checkout_session(customer_ref=customer, product_ref=product.reference)
     assert checkout.session_id in checkout.checkout_url
     assert client.create_customer_session(customer_ref=customer).customer_url
-
-
-@pytest.mark.parametrize("lease_units", [None, 1, 4, 100])
-def test_a_paywall_lets_the_units_through_that_there_are(
-    client: Meterhouse, product: Product, lease_units: int | None
-) -> None:
-    user = uuid.uuid4().hex
-
-    @client.payable(product=product.reference, customer_ref="user", lease_units=lease_units)
-    def work(user: str) -> str:
-        return user
-
-    for _ in range(10):
-        assert work(user) == user
-    with pytest.raises(PaymentRequired):
-        work(user)
-    customer = client.find_customer(external_ref=user)
-    assert customer is not None
-    until(lambda: remaining(client, customer.reference, product) == 0, "all is booked")
-
-
-def test_leases_of_many_callers_never_sell_more_than_there_is(
-    server: Server, key: str, client: Meterhouse, customer: str, product: Product
-) -> None:
-    def call(_: int) -> int:
-        ran = 0
-        with Meterhouse(key, server.url) as own:
-
-            @own.payable(product=product.reference, lease_units=2)
-            def work(customer_ref: str) -> str:
-                return customer_ref
-
-            for _ in range(3):
-                try:
-                    work(customer)
-                    ran += 1
-                except PaymentRequired:
-                    break
-        return ran
-
-    with ThreadPoolExecutor(8) as pool:
-        ran = sum(pool.map(call, range(8)))
-    assert ran <= 10
-    assert remaining(client, customer, product) == 10 - ran
 
 
 async def test_the_async_client_meters_as_well(

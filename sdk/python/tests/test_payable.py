@@ -30,6 +30,7 @@ def test_the_first_call_of_a_user_goes_the_whole_way() -> None:
     assert (work.__name__, work.__doc__) == ("work", "Work hard.")
     find = CUSTOMERS.replace("POST", "GET")
     assert shop.requests == [find, CUSTOMERS, LIMITS, "work for auth0|5", USAGES]
+    assert shop.bodies[1] == {"email": "auth0|5@auto-created.local", "externalRef": "auth0|5"}
     assert shop.bodies[2] == {
         "customerRef": "cus_1",
         "productRef": "prd_1",
@@ -46,7 +47,6 @@ def test_the_first_call_of_a_user_goes_the_whole_way() -> None:
         "actionType": "api_call",
         "outcome": "success",
         "productRef": "prd_1",
-        "meterName": "requests",
         "metadata": {"action": "requests", "requestId": key},
     }
     work("auth0|5", n=2)
@@ -112,6 +112,7 @@ def test_nobody_is_sent_as_anonymous_and_refused() -> None:
 
     with pytest.raises(CustomerNotFound):
         work()
+    assert shop.requests == [LIMITS]
     assert shop.bodies[0]["customerRef"] == "anonymous"
 
 
@@ -127,6 +128,8 @@ def test_a_customer_that_was_deleted_is_looked_up_again() -> None:
         work("u")
     shop.customers["u"] = "cus_new"
     assert work("u") == "u"
+    find = CUSTOMERS.replace("POST", "GET")
+    assert shop.requests == [find, LIMITS, find, LIMITS, USAGES]
 
 
 def test_a_server_that_does_not_say_lets_nobody_through() -> None:

@@ -6,9 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
-from meterhouse_sdk import Meterhouse, NewUsage, PaymentRequired
+from meterhouse_sdk import Meterhouse, NewUsage, PaymentRequired, Unavailable
 from sdk.python.tests.shop import LIMITS, USAGES, Shop
 
 SETTLE = "POST /v1/sdk/holds/hld_1/settle"
@@ -189,6 +190,29 @@ def test_a_lease_that_the_server_refuses_is_handed_over() -> None:
     ((usage, error),) = untracked
     assert isinstance(usage, NewUsage)
     assert (usage.customer_ref, usage.units, error.code) == ("cus_1", 1, "hold_not_found")
+
+
+def test_of_a_hold_that_may_have_ended_before_its_answer_came_nothing_is_sold() -> None:
+    shop, seconds = Shop(), [0.0]
+
+    def late(request: httpx.Request) -> httpx.Response:
+        seconds[0] += wait_seconds
+        return shop(request)
+
+    with Meterhouse("sk_sandbox_1", "http://h", transport=httpx.MockTransport(late)) as client:
+        client._turnstile._paywall.clock = lambda: seconds[0]
+
+        @client.payable(product="prd_1", lease_units=5, lease_seconds=10)
+        def work(customer_ref: str) -> str:
+            return customer_ref
+
+        wait_seconds = 20.0
+        with pytest.raises(Unavailable, match="hold hld_1 may have ended"):
+            work("cus_1")
+        wait_seconds = 19.9
+        assert work("cus_1") == "cus_1"
+        wait_seconds = 0.0
+    assert shop.used == 1
 
 
 def test_a_forked_child_leaves_its_parents_leases_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ def reserve(  # noqa: PLR0913 - the parts of a reservation
     """Take units out of what a customer may use, before using them; nobody else can have them then.
 
     units: exact, above 0, to 10^15: the most that the work may need.
+    meter_name: decides nothing: units are those of the meter that the customer's plan limits.
     ttl_seconds: 1 to 86 400; a hold that is neither settled nor released ends by itself after that.
     include_checkout_session: where it is denied, open a page where the customer can pay or activate.
 

@@ -39,6 +39,7 @@ def check_limits(
     """Return whether the customer may use the product now. Asking consumes nothing, and holds nothing.
 
     Others may use up what remains before you do; `reserve` and `hold` cannot be overtaken.
+    meter_name: decides nothing, the customer's plan does; the answer's says which meter that limits.
     include_checkout_session: where it is denied, open a page where the customer can pay or activate.
 
     Raises CustomerNotFound, ProductNotFound.

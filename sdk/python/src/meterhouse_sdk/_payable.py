@@ -27,7 +27,6 @@ class Payable:
         *,
         product: str,
         customer_ref: str | CustomerRef = "customer_ref",
-        meter_name: str = "requests",
         lease_units: int | None = None,
         lease_seconds: int = 30,
         on_untracked: OnUntracked | None = None,
@@ -50,7 +49,6 @@ class Payable:
         """
         terms = Terms(
             product_ref=product,
-            meter_name=meter_name,
             lease_units=lease_units,
             lease_seconds=lease_seconds,
             on_untracked=on_untracked,

@@ -23,6 +23,7 @@ from meterhouse_sdk._publish import new_key
 from meterhouse_sdk._terms import OnUntracked, Terms
 
 ANONYMOUS: Final = "anonymous"  # nobody's ref: the server refuses it
+_ASKED_METER: Final = "requests"  # what the hosted service's clients ask for; the customer's plan decides
 _KNOWN_CUSTOMERS: Final = 100_000
 _SETTLING: Final = RetryPolicy(max_retries=2**63, first_wait_seconds=0.5, longest_wait_seconds=30.0)
 _logger: Final = logging.getLogger("meterhouse_sdk")
@@ -30,7 +31,7 @@ _logger: Final = logging.getLogger("meterhouse_sdk")
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A call that may run. `action` is the meter's name as the server says it."""
+    """A call that may run. `action` is the name of the plan's meter, as the server says it."""
 
     customer_ref: str
     terms: Terms
@@ -70,13 +71,13 @@ class Paywall:
             limits = yield from check_limits(
                 customer_ref=customer_ref,
                 product_ref=terms.product_ref,
-                meter_name=terms.meter_name,
+                meter_name=_ASKED_METER,
                 include_checkout_session=True,
             )
         except CustomerNotFound:
             self._forget(customer_ref)
             raise
-        admission = Admission(customer_ref, terms, limits.meter_name or terms.meter_name)
+        admission = Admission(customer_ref, terms, limits.meter_name or _ASKED_METER)
         if not limits.within_limits:
             raise (yield from self._refusal(admission, limits))
         return admission
@@ -89,7 +90,8 @@ class Paywall:
     def leased(self, terms: Terms, customer_ref: str) -> Operation[Admission]:
         """Hand out a unit of a lease, of a new one if need be. One call for a customer at a time.
 
-        Raises PaymentRequired, after recording that the call was refused.
+        Raises PaymentRequired, after recording that the call was refused. Raises Unavailable: the server
+        answered when the hold may have ended.
         """
         served = self.served(terms, customer_ref)
         if served is not None:
@@ -100,9 +102,11 @@ class Paywall:
         except CustomerNotFound:
             self._forget(customer_ref)
             raise
-        action = limits.meter_name or terms.meter_name
+        action = limits.meter_name or _ASKED_METER
         if limits.hold_ref is None or limits.reserved_units is None:
             raise (yield from self._refusal(Admission(customer_ref, terms, action), limits))
+        if self.clock() >= started + terms.hold_seconds:  # late, after retries
+            raise Unavailable(f"hold {limits.hold_ref} may have ended before the answer came; nothing ran")
         serves_until = started + terms.lease_seconds
         units = int(limits.reserved_units)
         lease = Lease(customer_ref, terms, limits.hold_ref, units, serves_until, action, running=1)
@@ -157,7 +161,6 @@ class Paywall:
         usage = NewUsage(
             customer_ref=admission.customer_ref,
             product_ref=admission.terms.product_ref,
-            meter_name=admission.terms.meter_name,
             outcome=outcome,
             duration=duration_ms,
             metadata={"action": admission.action, "requestId": key},
@@ -174,7 +177,6 @@ class Paywall:
             customer_ref=lease.customer_ref,
             units=lease.used,
             product_ref=lease.terms.product_ref,
-            meter_name=lease.terms.meter_name,
             timestamp=self._now(),
             idempotency_key=lease.hold_ref,
         )
@@ -194,8 +196,7 @@ def _block(terms: Terms, customer_ref: str) -> Operation[LimitCheck]:
                 customer_ref=customer_ref,
                 product_ref=terms.product_ref,
                 units=units,
-                ttl_seconds=2 * terms.lease_seconds,
-                meter_name=terms.meter_name,
+                ttl_seconds=terms.hold_seconds,
                 include_checkout_session=units == 1,
             )
         )
@@ -211,10 +212,20 @@ def _block(terms: Terms, customer_ref: str) -> Operation[LimitCheck]:
 
 
 def _settling(lease: Lease) -> Operation[None]:
-    if lease.used:
-        yield from settle(lease.hold_ref, lease.used, metadata={"action": lease.action, "calls": lease.used})
-    else:
+    if not lease.used:
         yield from release(lease.hold_ref)
+        return
+    booked = yield from settle(
+        lease.hold_ref, lease.used, metadata={"action": lease.action, "calls": lease.used}
+    )
+    if booked.over_limit_units:  # others had them after the hold had ended; no caller sees the answer
+        _logger.warning(
+            "%s of the %s units of lease %s are beyond the limit of %s",
+            booked.over_limit_units,
+            booked.units,
+            booked.hold_ref,
+            lease.customer_ref,
+        )
 
 
 def _hand_over(usage: NewUsage, error: MeterhouseError, on_untracked: OnUntracked | None) -> None:

@@ -13,11 +13,10 @@ OnUntracked = Callable[[NewUsage, MeterhouseError], object]
 
 
 class Share(NamedTuple):
-    """Whose units of what: a lease is of one share."""
+    """Whose units of which product: a lease is of one share."""
 
     customer_ref: str
     product_ref: str
-    meter_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,6 @@ class Terms:
     """
 
     product_ref: str
-    meter_name: str = "requests"
     lease_units: int | None = None
     lease_seconds: int = 30
     on_untracked: OnUntracked | None = None
@@ -43,5 +41,10 @@ class Terms:
         if not 1 <= self.lease_seconds <= MAX_LEASE_SECONDS:
             raise ValueError(f"lease_seconds must be 1 to {MAX_LEASE_SECONDS}")
 
+    @property
+    def hold_seconds(self) -> int:
+        """How long a lease's hold lives."""
+        return 2 * self.lease_seconds
+
     def share(self, customer_ref: str) -> Share:
-        return Share(customer_ref, self.product_ref, self.meter_name)
+        return Share(customer_ref, self.product_ref)

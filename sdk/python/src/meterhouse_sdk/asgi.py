@@ -50,7 +50,6 @@ class PaywallMiddleware:
         product: str,
         customer_ref: Callable[[Scope], str | None] = header_ref,
         applies: Callable[[Scope], bool] = lambda _: True,
-        meter_name: str = "requests",
         lease_units: int | None = None,
         lease_seconds: int = 30,
         on_untracked: OnUntracked | None = None,
@@ -61,7 +60,6 @@ class PaywallMiddleware:
         self._applies = applies
         self._terms = Terms(
             product_ref=product,
-            meter_name=meter_name,
             lease_units=lease_units,
             lease_seconds=lease_seconds,
             on_untracked=on_untracked,

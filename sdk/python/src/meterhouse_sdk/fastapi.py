@@ -41,7 +41,6 @@ class Paywall:
         *,
         product: str,
         customer_ref: Callable[..., Any] = header_ref,  # Any: a dependency that gives str | None
-        meter_name: str = "requests",
         lease_units: int | None = None,
         lease_seconds: int = 30,
         on_untracked: OnUntracked | None = None,
@@ -55,7 +54,6 @@ class Paywall:
         """
         terms = Terms(
             product_ref=product,
-            meter_name=meter_name,
             lease_units=lease_units,
             lease_seconds=lease_seconds,
             on_untracked=on_untracked,
