@@ -112,8 +112,8 @@ class Customer:
         return max(cap - bought.used_in(period) - self.held(bought, period), Fraction(0))
 
     def track(self, units: Fraction, at: int, *, success: bool = True) -> None:
-        bought = self.current()
-        if bought is None or not success or bought.period(at) is None:
+        bought = self.bought
+        if bought is None or not success or bought.period(at) is None or not bought.active(at):
             return
         self.pay(bought, units, at, self.free_credits())
 

@@ -44,6 +44,15 @@ def test_beyond_the_limit_a_usage_based_plan_bills_no_more() -> None:
     assert usage_bill(terms, 25 * NANO) == 70
 
 
+def test_what_rolled_over_is_included_where_access_is_sold_and_billed_where_units_are() -> None:
+    hybrid = plan(PlanType.HYBRID, limit=1_000, usage_tiers=TIERS)
+    assert overage_units(hybrid, 3_500 * NANO, carried=1_000 * NANO) == 1_500 * NANO
+    assert usage_bill(hybrid, 3_500 * NANO, carried=1_000 * NANO) == 500 * 50 + 1_000 * 30
+    assert usage_bill(hybrid, 2_000 * NANO, carried=1_000 * NANO) == 0
+    metered = plan(PlanType.USAGE_BASED, billing_model=BillingModel.POST_PAID, limit=10, credits_per_unit=7)
+    assert usage_bill(metered, 25 * NANO, carried=5 * NANO) == 15 * 7
+
+
 def test_overage_costs_its_own_rate_up_to_its_maximum() -> None:
     policy = OveragePolicy(allow_overage=True, max_overage=20, overage_rate=4)
     terms = plan(PlanType.HYBRID, limit=100, credits_per_unit=9, overage_policy=policy)

@@ -15,11 +15,12 @@ def overage_units(plan: Plan, used: int, carried: int = 0) -> int:
 def usage_bill(plan: Plan, used: int, carried: int = 0) -> Fraction:
     """Return the credits that a period's usage is billed with, beside the plan's price.
 
-    Usage-based: every unit up to the limit but the free ones. Hybrid: what is beyond the included units, by
-    tiers where there are any (graduated: each tier's price is for the units in it), else at the overage rate.
+    Usage-based: every unit up to the limit, and what rolled over, but the free ones. Hybrid: what is beyond
+    the included units, by tiers where there are any (graduated: each tier's price is for the units in it),
+    else at the overage rate.
     """
     if plan.type is PlanType.USAGE_BASED:
-        capped = min(used, plan.limit * NANO) if plan.limit else used
+        capped = min(used, plan.limit * NANO + carried) if plan.limit else used
         return Fraction(max(capped - plan.free_units * NANO, 0) * plan.credits_per_unit, NANO)
     if plan.type is not PlanType.HYBRID:
         return Fraction(0)

@@ -126,7 +126,7 @@ class Checkout:
         """Choose a plan. One that costs nothing to begin with is activated, and is all there is to do, unless
         it is paid for with credits: these can be bought next.
 
-        Raises PlanNotFound, ValidationFailed.
+        Raises PlanNotFound, ValidationFailed, PurchaseNotReactivable.
         """
         check_active(visit)
         plan = await self._offered(visit, plan_ref)
@@ -188,7 +188,7 @@ class Checkout:
             return Step.CHOOSE, None
         if await self._must_pay(visit, plan, current):
             return Step.PAY, plan.first_price
-        has_it = current is not None and current.plan_ref == plan.ref
+        has_it = current is not None and current.is_of(plan)
         if plan.is_prepaid and (has_it or self._activations.needs_credits(plan, balance)):
             return Step.TOPUP, None
         return Step.START, None
@@ -197,14 +197,14 @@ class Checkout:
         """Whether a plan costs anything to begin with. What it has, but for a trial, is paid for."""
         if plan.first_price == 0:
             return False
-        if current is not None and current.plan_ref == plan.ref and current.trial_ends_at is None:
+        if current is not None and current.is_of(plan) and current.trial_ends_at is None:
             return False
         return await self._activations.must_pay(visit.caller.scope.id, visit.session.customer_ref, plan)
 
     async def _begin(self, view: CheckoutView, plan: Plan) -> None:
         """Give a plan that costs nothing to begin with; go on with one that was cancelled."""
         caller, current = view.visit.caller, view.current
-        if current is not None and current.plan_ref == plan.ref and current.cancelled_at is not None:
+        if current is not None and current.is_of(plan) and current.cancelled_at is not None:
             await self._catalog.purchases.reactivate(caller, current.ref)
             return
         sale = Sale(customer_ref=view.customer.ref, plan=plan, origin=Origin.CHECKOUT, paid=False)

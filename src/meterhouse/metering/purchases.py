@@ -160,7 +160,9 @@ class Activations:
             return True
         question = PurchaseQuestion(customer_ref=customer_ref, product_ref=plan.product_ref)
         before = await self._catalog.purchases.matching(scope_id, question)
-        return any(purchase.is_of(plan) for purchase in before)
+        customer = await self._catalog.customers.get(scope_id, customer_ref)
+        since = 0 if customer is None else customer.created_at  # before it, somebody else had the ref
+        return any(purchase.is_of(plan) and purchase.created_at >= since for purchase in before)
 
 
 def _done(

@@ -151,6 +151,11 @@ class Plan(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
         """What it costs to begin: the first period and the setup fee."""
         return self.period_price + self.setup_fee
 
+    @property
+    def begins_unpaid(self) -> bool:
+        """Whether it is had before it is paid: it costs nothing to begin, or is paid for as it is used."""
+        return self.first_price == 0 or self.type is PlanType.USAGE_BASED
+
     def free_form(self, name: str) -> Raw:
         """Return an object of `extras` as JSON, an empty one where it was not said."""
         return msgspec.json.decode(self.extras, type=dict[str, Raw]).get(name, Raw(b"{}"))

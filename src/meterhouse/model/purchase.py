@@ -76,7 +76,7 @@ class Purchase(Struct, frozen=True):
 
     def is_of(self, plan: Plan) -> bool:
         """Whether this is what was bought; not a plan that was deleted since, and made again."""
-        return self.plan_ref == plan.ref and self.created_at >= plan.created_at
+        return self.plan_ref == plan.ref and self.plan.created_at == plan.created_at
 
     def status_at(self, at: int) -> PurchaseStatus:
         """Return the status at a time, of before it ended too: trials and ends take place by the clock."""
@@ -105,11 +105,11 @@ class Sale(Struct, frozen=True, kw_only=True):
     paid: bool
 
 
-def bought(sale: Sale, ref: str, now_us: int) -> Purchase:
-    """Return a new purchase that starts now."""
+def bought(sale: Sale, ref: str, now_us: int, *, trial: bool = True) -> Purchase:
+    """Return a new purchase that starts now. trial: whether the plan's trial is still to be had."""
     plan = sale.plan
     terms = terms_of(plan)
-    trial_ends_at = now_us + plan.trial_days * DAY_US if plan.trial_days and not sale.paid else None
+    trial_ends_at = now_us + plan.trial_days * DAY_US if plan.trial_days and trial and not sale.paid else None
     return Purchase(
         ref=ref,
         customer_ref=sale.customer_ref,
@@ -157,16 +157,22 @@ def reactivated(purchase: Purchase, now_us: int) -> Purchase:
     return _going_on(purchase, now_us)
 
 
-def resumed(purchase: Purchase, now_us: int) -> Purchase:
+def resumed(purchase: Purchase, plan: Plan, now_us: int) -> Purchase | None:
     """Return the purchase of a plan that a customer comes back to: it goes on from its own start.
 
-    What was used of it stays used: going to another plan and back gives no limit anew. Raises
-    PurchaseNotReactivable: it has ended by itself, as a plan does that does not renew.
+    What was used of it stays used: going to another plan and back gives no limit anew. A trial goes on; where
+    it is over and nothing has to be paid first, the plan goes on without it. None: it has ended by itself, as
+    a plan does that does not renew, and another is to be had, since its use is paid for. Raises
+    PurchaseNotReactivable: it has ended, and is free, or has to be paid for.
     """
     after = _going_on(purchase, now_us)
-    if not after.gives_access(now_us):
-        raise PurchaseNotReactivable("Plan cannot be had again: the customer had it, and it has ended.")
-    return after
+    if plan.begins_unpaid and after.status_at(now_us) is PurchaseStatus.SUSPENDED:
+        after = msgspec.structs.replace(after, trial_ends_at=None)
+    if after.gives_access(now_us):
+        return after
+    if plan.begins_unpaid and plan.requires_payment:
+        return None
+    raise PurchaseNotReactivable("Plan cannot be had again: the customer had it, and it has ended.")
 
 
 def _going_on(purchase: Purchase, now_us: int) -> Purchase:

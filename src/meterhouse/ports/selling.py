@@ -144,8 +144,9 @@ class Purchases(Protocol):
 
         Nothing is done where it has the plan already, or, with Origin.FREE_DEFAULT, any plan of the product.
         A plan with a trial that is not paid for begins with it. A purchase of it that the customer once had
-        goes on, unless this one is paid for: with its trial, its periods and what was used in them. Raises
-        PurchaseNotReactivable: that one has ended by itself; nothing is done.
+        goes on, unless this one is paid for: with its trial, its periods and what was used in them. Where it
+        has ended by itself, a plan whose use is paid for begins again, without a trial; raises
+        PurchaseNotReactivable where it is free or has to be paid for first, and nothing is done.
         """
         ...
 

@@ -158,8 +158,8 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
         _replace(connection, caller, before, after, Action.PURCHASE_PAID)
         return Activation(after, is_new=False)
     former = None if sale.paid else _former(connection, scope_id, sale)
-    again = None if former is None else resumed(former, now_us)
-    if before is not None and (former is None or former.ref != before.ref):
+    again = None if former is None else resumed(former, plan, now_us)
+    if before is not None and (again is None or again.ref != before.ref):
         _replace(connection, caller, before, expired(before, now_us), Action.PURCHASE_EXPIRED)
         connection.execute(
             "UPDATE purchase SET is_current = 0 WHERE scope_id = ? AND ref = ?", (scope_id, before.ref)
@@ -171,7 +171,7 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
         )
         return Activation(again, is_new=False, replaced=before if has_it else None)
     ref = free_ref(Prefix.PURCHASE, lambda ref: find(connection, scope_id, ref) is not None)
-    purchase = bought(sale, ref, now_us)
+    purchase = bought(sale, ref, now_us, trial=former is None)
     insert(connection, scope_id, [purchase])
     # Whatever happens to the machine's clock, this purchase has begun.
     connection.execute("UPDATE purchase_clock SET at = max(at, ?)", (now_us,))
