@@ -12,12 +12,15 @@ from meterhouse.model.units import NANO
 
 
 class Consumed(Struct, frozen=True, array_like=True, tag="consumed"):
-    """An event used units of a purchase's period and, on credit plans, credits."""
+    """An event used units of a purchase's period and, on credit plans, credits.
+
+    product_ref: the purchase's; None in old records, of an event that named a purchase alone.
+    """
 
     scope_id: int
     event_number: int
     customer_ref: str
-    product_ref: str
+    product_ref: str | None
     purchase_ref: str
     period: int
     whole: int
