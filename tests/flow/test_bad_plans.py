@@ -110,6 +110,21 @@ async def test_a_bad_change_is_refused_by_its_field_and_changes_nothing(client: 
     assert ok(await client.get(url)) == made
 
 
+async def test_a_plan_keeps_its_reference_and_its_product(client: Client) -> None:
+    made = await create(client)
+    url = f"{URL}/{made['reference']}"
+    other = {"reference": "pln_other", "productRef": "prd_other", "price": 5}
+    assert faults(await client.put(url, json=other)) == {
+        "reference": f"stays {made['reference']}; make another plan, or leave it out",
+        "productRef": "stays prd_content_api; make another plan, or leave it out",
+    }
+    assert ok(await client.get(url)) == made
+    changed = ok(await client.put(url, json=made | {"limit": 5}))  # sent back as it was answered
+    assert (changed["reference"], changed["productRef"], changed["limit"]) == (
+        made["reference"], made["productRef"], 5,
+    )  # fmt: skip
+
+
 async def test_one_answer_names_every_fault(client: Client) -> None:
     refused = await client.post(
         URL, json={"price": -1, "status": "gone", "trialDays": 0.5, "usageTiers": [{}]}

@@ -127,7 +127,7 @@ async def test_a_meter_without_events_is_zero_and_no_error(client: Client) -> No
 async def test_how_a_meter_is_shown_changes_and_what_it_counts_does_not(client: Client) -> None:
     made = await make(client)
     url = f"{URL}/{made['reference']}"
-    after = ok(await client.put(url, json={"displayName": "LLM tokens", "aggregation": "max", "unit": "t"}))
+    after = ok(await client.put(url, json={"displayName": "LLM tokens", "unit": "t"}))
     assert (after["displayName"], after["unit"], after["aggregation"]) == ("LLM tokens", "t", "sum")
     assert ok(await client.put(url, json={"displayName": ""}))["displayName"] == "llm:tokens"
 

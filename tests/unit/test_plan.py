@@ -1,5 +1,6 @@
 """What becomes of a plan, decided without a store."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -21,7 +22,8 @@ from meterhouse.model.plan_checks import check_details, check_new
 
 
 def new(**fields: Any) -> NewPlan:
-    return msgspec.json.decode(msgspec.json.encode({"name": "Pro"} | fields), type=NewPlan)
+    body = msgspec.json.encode({"name": "Pro"} | fields)
+    return msgspec.json.Decoder(NewPlan, float_hook=Decimal).decode(body)
 
 
 def make(**fields: Any) -> Plan:

@@ -41,8 +41,9 @@ class ApiRequest(Request[Any, Any, Any]):
 
     async def json(self) -> Any:  # Any: whatever type the route declares
         field = self.route_handler.parsed_data_field
-        decoder = msgspec.json.Decoder(field.annotation if field else Any, float_hook=Decimal)
-        return guarded(decoder.decode, await self.body())
+        wanted = field.annotation if field else Any
+        decoder = msgspec.json.Decoder(wanted, float_hook=Decimal)
+        return guarded(decoder.decode, await self.body(), wanted)
 
 
 OPEN: Final = {"open": True}

@@ -17,6 +17,7 @@ from meterhouse.model.payment import TestOutcome
 from meterhouse.model.plan import BillingCycle, Plan, PlanType, PricingOption
 from meterhouse.model.product import Product
 from meterhouse.model.tenant import Environment
+from meterhouse.model.units import Number
 
 
 class SelectPlanBody(Struct, rename="camel"):
@@ -29,7 +30,7 @@ class SelectPlanBody(Struct, rename="camel"):
 class SelectTopupBody(Struct, rename="camel"):
     """amount: minor units, 100 to 10 000 000. currency: USD."""
 
-    amount: int | float | None = None
+    amount: Number = None
     currency: str | None = None
 
 
@@ -132,12 +133,8 @@ class CheckoutRoutes:
         self, session_id: FromPath[str], data: JSONBody[SelectTopupBody]
     ) -> CheckoutAnswer:
         """Choose an amount of credits to buy."""
-        amount = data.amount
-        if amount is not None and amount != int(amount):
-            raise ValidationFailed.of("amount", "must be a whole number of minor units (cents)")
         visit = await self._checkout.visit(session_id)
-        chosen = None if amount is None else int(amount)
-        return _answer(await self._checkout.select_topup(visit, chosen, data.currency))
+        return _answer(await self._checkout.select_topup(visit, data.amount, data.currency))
 
     async def reset(self, session_id: FromPath[str]) -> CheckoutAnswer:
         """Choose nothing, to begin again."""

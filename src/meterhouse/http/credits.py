@@ -1,6 +1,6 @@
 """Credits over HTTP: balance and grants (contract §3.3), and, ours, adjustments and history."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -12,7 +12,9 @@ from meterhouse.model import text, units
 from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT, CreditKind, CreditMove, CreditQuestion
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.event import usage_ref
+from meterhouse.model.once import key_fault
 from meterhouse.model.tenant import Caller
+from meterhouse.model.units import Number
 from meterhouse.query.cursors import read_cursor, write_cursor
 
 _MAX_REASON: Final = 256
@@ -20,11 +22,12 @@ _MAX_CREDITS: Final = 10**15
 _CREDITS_IN_A_DOLLAR: Final = CREDITS_PER_MINOR_UNIT * 100
 
 
-class CreditsBody(Struct):
+class CreditsBody(Struct, rename="camel"):
     """credits: a whole number; a grant's is above 0, an adjustment's may be below."""
 
-    credits: Any = UNSET  # Any: 500.0 is 500
+    credits: Number = UNSET
     reason: str | None = None
+    idempotency_key: str | None = None
 
 
 class DisplayAnswer(Struct, rename="camel"):
@@ -143,7 +146,8 @@ class CreditRoutes:
     async def _move(
         self, caller: Caller, kind: CreditKind, key: str | None, customer_ref: str, said: CreditsBody
     ) -> CreditMovedAnswer:
-        amount = _read(said, lowest=1 if kind is CreditKind.GRANT else -_MAX_CREDITS)
+        amount = _read(said, key, lowest=1 if kind is CreditKind.GRANT else -_MAX_CREDITS)
+        key = said.idempotency_key if said.idempotency_key is not None else key
         balance = await self._credits.move(caller.scope.id, customer_ref, kind, amount, said.reason, key)
         return CreditMovedAnswer(customer_ref, amount, balance, success=True, reason=said.reason or UNSET)
 
@@ -167,7 +171,7 @@ def _display(credits_: int) -> DisplayAnswer:
     return DisplayAnswer(number(dollars, quote=False), "USD", f"${dollars:,.2f}", 1, "parity")
 
 
-def _read(said: CreditsBody, lowest: int) -> int:
+def _read(said: CreditsBody, header: str | None, lowest: int) -> int:
     """Return the credits. Raises ValidationFailed, naming every fault."""
     faults: list[FieldError] = []
     amount = units.whole_between(said.credits, lowest, _MAX_CREDITS)
@@ -176,6 +180,8 @@ def _read(said: CreditsBody, lowest: int) -> int:
         faults.append(FieldError("credits", f"must be a whole number, {sign}, of at most {_MAX_CREDITS}"))
     if said.reason is not None and (fault := text.description_fault(said.reason, _MAX_REASON)):
         faults.append(FieldError("reason", fault))
+    if fault := key_fault(said.idempotency_key, header):
+        faults.append(FieldError("idempotencyKey", fault))
     if faults or amount is None:
         raise ValidationFailed(faults)
     return amount

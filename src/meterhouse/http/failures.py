@@ -1,7 +1,7 @@
 """Whatever goes wrong in the framework's routes, in the one error shape."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -12,8 +12,11 @@ from litestar.exceptions import (
     NotFoundException,
     ValidationException,
 )
+from litestar.params import ParameterKwarg
+from litestar.typing import FieldDefinition
 
 from meterhouse.http import problems
+from meterhouse.ingest import complaints
 from meterhouse.model.errors import (
     FieldError,
     MeterhouseError,
@@ -32,7 +35,7 @@ def answer(methods: "Methods") -> Callable[[AnyRequest, Exception], Response[byt
     """Return the framework's handler of exceptions. methods: of every path, the hot ones too."""
 
     def handle(request: AnyRequest, exception: Exception) -> Response[bytes]:
-        error = _error_of(exception)
+        error = _error_of(exception, request)
         extra: dict[str, str] = {}
         if isinstance(error, NotFound | MethodNotAllowed) and not isinstance(exception, MeterhouseError):
             error, extra = methods.error(request.scope["path"])
@@ -83,12 +86,13 @@ class Methods:
         return NotFound(f"Path {path[:_SHOWN_CHARACTERS]} not found; see /docs."), {}
 
 
-def _error_of(exception: Exception) -> MeterhouseError:  # noqa: PLR0911 - one return for each kind
+def _error_of(exception: Exception, request: AnyRequest) -> MeterhouseError:  # noqa: PLR0911 - one return for each kind
     match exception:
         case MeterhouseError():
             return exception
         case ValidationException():
-            return ValidationFailed([_field_error(each) for each in exception.extra or ()])
+            parameters = request.route_handler.parsed_fn_signature.parameters
+            return ValidationFailed([_field_error(each, parameters) for each in exception.extra or ()])
         case NotFoundException():
             return NotFound()
         case MethodNotAllowedException():
@@ -100,11 +104,24 @@ def _error_of(exception: Exception) -> MeterhouseError:  # noqa: PLR0911 - one r
     return MeterhouseError()
 
 
-def _field_error(message: Any) -> FieldError:  # Any: the framework's own dictionaries
+def _field_error(
+    message: Any,  # Any: the framework's own dictionaries
+    parameters: Mapping[str, FieldDefinition],
+) -> FieldError:
     """Read one of the framework's validation messages: Python names, msgspec's sentences."""
     name = str(message.get("key", ""))
     if name == "data":
         return FieldError("", "a JSON body is required")
-    first, *others = name.split("_")
-    sentence = str(message["message"]).replace("`", "").replace("'", "")
-    return FieldError(first + "".join(map(str.capitalize, others)), sentence[0].lower() + sentence[1:])
+    said = str(message["message"])
+    parameter = parameters.get(name)
+    if parameter is None:
+        return FieldError(name, complaints.sentence_of(said, ()))
+    alias, bounds = name, ""
+    if isinstance(known := parameter.kwarg_definition, ParameterKwarg):
+        alias = known.name or name
+        bounds = f" from {known.ge} to {known.le}" if known.le is not None else ""
+    if parameter.annotation is bool:
+        return FieldError(alias, "must be true or false")
+    if parameter.annotation is int:
+        return FieldError(alias, f"must be a whole number{bounds}")
+    return FieldError(alias, complaints.sentence_of(said, complaints.choices_of(parameter.annotation)))

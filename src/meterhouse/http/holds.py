@@ -1,7 +1,5 @@
 """Holds over HTTP (docs/holds.md). They are opened by `POST /v1/sdk/limits`."""
 
-from typing import Any
-
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -10,25 +8,30 @@ from meterhouse.http.render import exact, iso
 from meterhouse.http.usages import credit_debit
 from meterhouse.ingest.usage_body import read_settlement
 from meterhouse.metering.holds import Holds
+from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.event import usage_ref
 from meterhouse.model.hold import Hold, HoldStatus, hold_ref
 from meterhouse.model.ledger import Ending
+from meterhouse.model.once import key_fault
 from meterhouse.model.tenant import Caller
+from meterhouse.model.units import Number
 
 
 class SettleBody(Struct, rename="camel"):
     """units: what was really used, exact, 0 or more; it may be more than was reserved."""
 
-    units: Any = UNSET  # Any: a Decimal field would take the strings "5" and "NaN"
+    units: Number = UNSET
     action_type: str | None = None
     idempotency_key: str | None = None
     description: str | None = None
-    duration: Any = UNSET  # Any: as units
+    duration: Number = UNSET
     metadata: Raw | UnsetType = UNSET
 
 
-class ReleaseBody(Struct):
-    """Nothing need be said."""
+class ReleaseBody(Struct, rename="camel"):
+    """Nothing need be said. idempotencyKey: it is taken, though a release is safe to repeat without."""
+
+    idempotency_key: str | None = None
 
 
 class HoldAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
@@ -72,10 +75,13 @@ class HoldRoutes:
     async def release(
         self,
         caller: NamedDependency[Caller],
+        key: NamedDependency[str | None],
         reference: FromPath[str],
-        data: JSONBody[ReleaseBody | None] = None,  # noqa: ARG002 - it may be sent
+        data: JSONBody[ReleaseBody | None] = None,
     ) -> HoldAnswer:
         """Give a hold back unused. Again is a no-op."""
+        if fault := key_fault(None if data is None else data.idempotency_key, key):
+            raise ValidationFailed.of("idempotencyKey", fault)
         return _ending(await self._holds.release(caller.scope.id, reference))
 
 

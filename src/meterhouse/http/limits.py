@@ -20,7 +20,7 @@ from meterhouse.model.counting import recorded_on
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.hold import hold_ref
 from meterhouse.model.hosted import HostedKind
-from meterhouse.model.once import MAX_KEY
+from meterhouse.model.once import key_fault
 from meterhouse.model.plan import DEFAULT_MEASURES, Plan, PlanType
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 
@@ -198,6 +198,8 @@ def _question(asked: LimitBody, header: str | None) -> LimitQuestion:
         elif len(ref) > MAX_REF:
             faults.append(FieldError(path, f"must have 1 to {MAX_REF} characters"))
     reserve = None if asked.reserve is None else _reservation(asked.reserve, header, faults)
+    if reserve is None and (fault := key_fault(None, header)):
+        faults.append(FieldError("idempotencyKey", fault))
     if faults:
         raise ValidationFailed(faults)
     return LimitQuestion(
@@ -223,8 +225,7 @@ def _reservation(said: ReserveBody, header: str | None, faults: list[FieldError]
         faults.append(FieldError("reserve.ttlSeconds", sentence))
         seconds = _DEFAULT_TTL_SECONDS
     key = said.idempotency_key if said.idempotency_key is not None else header
-    if key is not None and not 0 < len(key) <= MAX_KEY:
-        faults.append(FieldError("reserve.idempotencyKey", f"must have 1 to {MAX_KEY} characters"))
-    elif header is not None and key != header:
-        faults.append(FieldError("reserve.idempotencyKey", "differs from the Idempotency-Key header"))
+    if fault := key_fault(said.idempotency_key, header):
+        path = "idempotencyKey" if said.idempotency_key is None else "reserve.idempotencyKey"
+        faults.append(FieldError(path, fault))
     return Reservation(amount[0] * units.NANO + amount[1], seconds * 1_000_000, key)

@@ -13,7 +13,7 @@ from meterhouse.http.render import iso, number
 from meterhouse.model import meter as rules
 from meterhouse.model.errors import MeterNotFound
 from meterhouse.model.event import Kind
-from meterhouse.model.meter import Aggregation, Meter, MeterDetails, MeterStatus, NewMeter
+from meterhouse.model.meter import Aggregation, Meter, MeterChange, MeterStatus, NewMeter
 from meterhouse.model.once import Once
 from meterhouse.model.question import Granularity
 from meterhouse.model.tenant import Caller
@@ -104,7 +104,7 @@ class MeterRoutes:
         caller: NamedDependency[Caller],
         key: NamedDependency[str | None],
         reference: FromPath[str],
-        data: JSONBody[MeterDetails],
+        data: JSONBody[MeterChange],
     ) -> MeterAnswer:
         """Change how a meter is shown. What it counts never changes; make another for that."""
         rules.check_details(data)

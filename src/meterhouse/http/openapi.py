@@ -15,6 +15,7 @@ from meterhouse.http import access, cookies, described
 from meterhouse.http.described import Json
 from meterhouse.model.once import MAX_KEY
 from meterhouse.model.tenant import Environment
+from meterhouse.model.units import NUMBER
 
 _JSON: Final = "application/json"
 _DESCRIPTION: Final = "Usage events and metering: every event stored durably, counted once, seen at once."
@@ -77,7 +78,9 @@ def document(routes: Sequence[HTTPRouteHandler]) -> bytes:
             component["properties"][field] = _not_null(component["properties"][field])
     for component in components.values():
         for name, field in component.get("properties", {}).items():
-            if field in _RAW:  # raw JSON, which has no schema of its own
+            if field.get("description") == NUMBER:  # it is checked after decoding
+                field["type"] = "number" if name in component.get("required", ()) else ["number", "null"]
+            elif field in _RAW:  # raw JSON, which has no schema of its own
                 component["properties"][name] = _AMOUNT if name in _AMOUNTS else _OBJECT
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():

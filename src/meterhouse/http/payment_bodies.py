@@ -4,6 +4,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from meterhouse.http.purchase_answer import PurchaseAnswer
 from meterhouse.model.payment import PaymentPurpose, PaymentStatus, TestOutcome
+from meterhouse.model.units import Number
 
 
 class PaymentBody(Struct, rename="camel"):
@@ -12,7 +13,7 @@ class PaymentBody(Struct, rename="camel"):
     customer_ref: str | None = None
     product_ref: str | None = None
     plan_ref: str | None = None
-    amount: int | float | None = None
+    amount: Number = None
     currency: str | None = None
     purpose: PaymentPurpose = PaymentPurpose.PRODUCT
     description: str | None = None

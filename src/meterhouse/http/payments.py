@@ -27,7 +27,7 @@ from meterhouse.http.refs import check_refs, ref_faults
 from meterhouse.http.render import iso
 from meterhouse.metering.payments import PaymentRequest, Payments
 from meterhouse.metering.purchases import PurchaseViews
-from meterhouse.model import text
+from meterhouse.model import text, units
 from meterhouse.model.errors import FieldError, PaymentNotSucceeded, ValidationFailed
 from meterhouse.model.payment import (
     MAX_AMOUNT,
@@ -189,7 +189,8 @@ def _request(said: PaymentBody) -> PaymentRequest:
     if said.purpose is PaymentPurpose.PRODUCT:
         required |= sold
     faults = ref_faults(required, sold)
-    if said.amount is not None and (said.amount != int(said.amount) or not _in_bounds(said.amount)):
+    amount = units.whole_between(said.amount, MIN_AMOUNT, MAX_AMOUNT)
+    if said.amount is not None and amount is None:
         sentence = f"must be a whole number of minor units (cents) from {MIN_AMOUNT} to {MAX_AMOUNT}"
         faults.append(FieldError("amount", sentence))
     if said.purpose is not PaymentPurpose.PRODUCT:
@@ -206,14 +207,10 @@ def _request(said: PaymentBody) -> PaymentRequest:
         purpose=said.purpose,
         product_ref=said.product_ref,
         plan_ref=said.plan_ref,
-        amount=None if said.amount is None else int(said.amount),
+        amount=amount,
         currency=None if said.currency is None else said.currency.upper(),
         description=said.description,
     )
-
-
-def _in_bounds(amount: float) -> bool:
-    return MIN_AMOUNT <= amount <= MAX_AMOUNT
 
 
 def _strangers(said: ProcessBody, payment: Payment) -> list[FieldError]:

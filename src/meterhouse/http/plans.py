@@ -21,7 +21,7 @@ from meterhouse.model.plan import (
     PricingOption,
     UsageTier,
 )
-from meterhouse.model.plan_body import NewPlan, PlanDetails, PlanExtras
+from meterhouse.model.plan_body import NewPlan, PlanChange, PlanExtras
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Plans, Products
 
@@ -40,7 +40,6 @@ _SYMBOLS: Final = {
     "PLN": "zł", "SEK": "kr", "SGD": "S$", "THB": "฿", "TRY": "₺", "UAH": "₴", "USD": "$", "VND": "₫",
     "ZAR": "R",
 }  # fmt: skip
-_FREE_FORM: Final = ("features", "limits", "metadata", "pricing_tiers")
 
 
 class PlanAnswer(PlanExtras, kw_only=True, frozen=True, rename="camel", omit_defaults=True):
@@ -144,7 +143,7 @@ class PlanRoutes:
         key: NamedDependency[str | None],
         reference: FromPath[str],
         plan_reference: FromPath[str],
-        data: JSONBody[PlanDetails],
+        data: JSONBody[PlanChange],
     ) -> PlanAnswer:
         """Change what the body says, leave the rest. What was bought before stays as it was bought."""
         rules.check_details(data)
@@ -210,14 +209,9 @@ def plan_answer(plan: Plan) -> PlanAnswer:
 def _extras(plan: Plan) -> dict[str, Any]:  # Any: fields of PlanExtras
     """Return what was said, and the objects clients expect though nothing was.
 
-    Free-form objects as they are stored: decoded, their numbers would lose digits.
+    As it is stored: decoded, its numbers would lose digits.
     """
-    said = msgspec.json.decode(plan.extras, type=PlanExtras)
     stored = msgspec.json.decode(plan.extras, type=dict[str, Raw])
-    names = dict(zip(PlanExtras.__struct_fields__, PlanExtras.__struct_encode_fields__, strict=True))
-    found = {
-        name: stored[path] if name in _FREE_FORM else getattr(said, name)
-        for name, path in names.items()
-        if path in stored
-    }
+    names = zip(PlanExtras.__struct_fields__, PlanExtras.__struct_encode_fields__, strict=True)
+    found = {name: stored[path] for name, path in names if path in stored}
     return {"features": {}, "limits": {}} | found

@@ -2,16 +2,16 @@
 a bad event costs one receipt and not the batch.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from meterhouse.ingest.body import EventBody
-from meterhouse.model.errors import FieldError, PayloadTooLarge, ValidationFailed
+from meterhouse.ingest.complaints import field_error
+from meterhouse.model.errors import PayloadTooLarge, ValidationFailed
 from meterhouse.model.event import Rejection
 
 T = TypeVar("T")
@@ -33,7 +33,6 @@ class _Envelope(Struct):
 _event: Final = msgspec.json.Decoder(EventBody, float_hook=Decimal)
 _bulk: Final = msgspec.json.Decoder(BulkBody, float_hook=Decimal)
 _envelope: Final = msgspec.json.Decoder(_Envelope)
-_PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
 
 
 def decode_event(body: bytes) -> EventBody:
@@ -75,13 +74,22 @@ def _alone(raw: Raw | bytes) -> EventBody | Rejection:
         return Rejection(error.code, error.errors)
 
 
-def guarded(decode: Callable[[Raw | bytes], T], body: Raw | bytes) -> T:
-    """Return what `decode` makes of a body. Raises ValidationFailed for whatever it cannot take."""
+def guarded(
+    decode: Callable[[Raw | bytes], T],
+    body: Raw | bytes,
+    of: Any = None,  # Any: a type
+) -> T:
+    """Return what `decode` makes of a body. Raises ValidationFailed for whatever it cannot take.
+
+    of: what it decodes into, where that has enums.
+    """
     try:
         return decode(body)
     except msgspec.ValidationError as error:
-        raise ValidationFailed((_field_error(str(error)),)) from None
+        raise ValidationFailed((field_error(str(error), of),)) from None
     except msgspec.DecodeError as error:
+        if not bytes(body).strip():
+            raise ValidationFailed.of("", "a JSON body is required") from None
         raise ValidationFailed.of("", f"The body is not valid JSON: {error}") from None
     except RecursionError:
         raise ValidationFailed.of("", "The body is nested too deeply") from None
@@ -89,11 +97,3 @@ def guarded(decode: Callable[[Raw | bytes], T], body: Raw | bytes) -> T:
         raise ValidationFailed.of("", "A number in the body has an exponent beyond all bounds") from None
     except UnicodeDecodeError:
         raise ValidationFailed.of("", "The body is not valid UTF-8") from None
-
-
-def _field_error(message: str) -> FieldError:
-    """Read msgspec's sentence: "Expected `str`, got `int` - at `$.type`"."""
-    found = _PATH.search(message)
-    path = found[1].replace("[...]", "").replace("[", ".").replace("]", "").lstrip(".") if found else ""
-    sentence = message[: found.start()] if found else message
-    return FieldError(path, sentence[0].lower() + sentence[1:].replace("`", ""))

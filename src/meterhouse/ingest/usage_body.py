@@ -10,13 +10,14 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from meterhouse.ingest.body import MAX_AHEAD, MAX_KEY, read_timestamp
+from meterhouse.ingest.body import MAX_AHEAD, read_timestamp
 from meterhouse.ingest.properties import read_properties
 from meterhouse.model import text, units
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.event import Outcome, to_microseconds
 from meterhouse.model.ledger import Track
 from meterhouse.model.meter import Aggregation, Meter, MeterStatus
+from meterhouse.model.once import key_fault
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 from meterhouse.model.units import NANO
 
@@ -27,6 +28,10 @@ _MAX_TEXT: Final = 1_000
 _MAX_DURATION_MS: Final = 10**15
 _MAX_DURATION_PLACES: Final = 100
 _REQUIRED: Final = "is required"
+_WHOLE_UNITS: Final = (
+    f"must be a whole number from 0 to {MAX_USAGE_UNITS}; for more, or for fractions, settle a hold or use "
+    "/v1/sdk/meter-events"
+)
 _INVALID_METER: Final = "Invalid meter name or meter is archived"
 
 
@@ -221,10 +226,13 @@ class _Faults:
 
     def whole_units(self, value: object) -> int:
         """Return billionths: 1 unit where none are given."""
-        billionths = self.units("units", value, NANO)
-        if billionths % NANO or billionths > MAX_USAGE_UNITS * NANO:
-            self.add("units", f"must be a whole number from 0 to {MAX_USAGE_UNITS}")
-        return billionths
+        if value is UNSET or value is None:
+            return NANO
+        whole = units.whole_between(value, 0, MAX_USAGE_UNITS)
+        if whole is None:
+            self.add("units", _WHOLE_UNITS)
+            return NANO
+        return whole * NANO
 
     def units(self, path: str, value: object, default: int) -> int:
         if value is UNSET or value is None:
@@ -248,12 +256,9 @@ class _Faults:
         return at
 
     def key(self, own: str | None, header: str | None) -> str | None:
-        if own is not None and header is not None and own != header:
-            self.add("idempotencyKey", "differs from the Idempotency-Key header; send one of them")
-        key = own if own is not None else header
-        if key is not None and not 0 < len(key) <= MAX_KEY:
-            self.add("idempotencyKey", f"must have 1 to {MAX_KEY} characters")
-        return key
+        if fault := key_fault(own, header):
+            self.add("idempotencyKey", fault)
+        return own if own is not None else header
 
     def properties(self, path: str, raw: Raw | UnsetType) -> str | None:
         if raw is UNSET or not bytes(raw):

@@ -51,15 +51,21 @@ def decode_meter_event(body: bytes) -> MeterEventBody:
     return guarded(_meter_event.decode, body)
 
 
-def decode_meter_events(body: bytes) -> list[MeterEventBody]:
-    """Raises ValidationFailed, also for none; PayloadTooLarge for more than a bulk takes."""
+def decode_meter_events(body: bytes) -> tuple[str, list[MeterEventBody]]:
+    """Return the events, after the name of the list that they were sent in.
+
+    Raises ValidationFailed, also for none; PayloadTooLarge for more than a bulk takes.
+    """
     found = guarded(_meter_events.decode, body)
-    events = _some(found.events if found.events is not None else found.records)
+    if found.events is not None and found.records is not None:
+        raise ValidationFailed.of("records", "is another name of events; send one of them")
+    name = "records" if found.events is None and found.records is not None else "events"
+    events = _some(found.events if found.events is not None else found.records, name)
     check_count(len(events))
-    return events
+    return name, events
 
 
-def _some(events: list[T] | None) -> list[T]:
+def _some(events: list[T] | None, name: str = "events") -> list[T]:
     if not events:
-        raise ValidationFailed.of("events", "must have at least one event")
+        raise ValidationFailed.of(name, "must have at least one event")
     return events

@@ -30,6 +30,7 @@ from meterhouse.model.payment import (
 from meterhouse.model.plan import Plan
 from meterhouse.model.product import Product
 from meterhouse.model.purchase import Origin, Purchase, Sale
+from meterhouse.model.units import Number
 from meterhouse.ports import Catalog, Ledger
 
 
@@ -139,14 +140,14 @@ class Checkout:
                 visit = await self._end(visit)
         return await self.view(visit)
 
-    async def select_topup(self, visit: Visit, amount: int | None, currency: str | None) -> CheckoutView:
+    async def select_topup(self, visit: Visit, amount: Number, currency: str | None) -> CheckoutView:
         """Choose how many credits to buy, for so many minor units. Raises ValidationFailed."""
         check_active(visit)
         if fault := topup_fault(amount):
             raise ValidationFailed.of("amount", fault)
         if currency is not None and currency.upper() != CREDIT_CURRENCY:
             raise ValidationFailed.of("currency", f"must be {CREDIT_CURRENCY}: credits are counted in it")
-        choice = Choice(plan_ref=visit.session.plan_ref, currency=visit.session.currency, amount=amount)
+        choice = Choice(plan_ref=visit.session.plan_ref, currency=visit.session.currency, amount=int(amount))
         return await self.view(await self._choose(visit, choice))
 
     async def reset(self, visit: Visit) -> CheckoutView:

@@ -35,7 +35,8 @@ class Credits:
     ) -> int:
         """Move a balance, and return what it is afterwards; a repeat moves nothing and returns the same.
 
-        credits_: signed. Raises CreditsNotFree: so many are not there, or are held; IdempotencyConflict.
+        credits_: signed. Raises CreditsNotFree: so many are not there, or are held; BalanceFull;
+        IdempotencyConflict.
         """
         await self._check(scope_id, customer_ref)
         action = Credit(

@@ -9,9 +9,9 @@ The rules are the contract's (solvapay.md §4.2, §4.4) and, for holds, docs/hol
 from typing import Final
 
 from meterhouse.model.counting import counts, recorded_on
-from meterhouse.model.credit import MAX_BALANCE
+from meterhouse.model.credit import check_room
 from meterhouse.model.entry import Consumed, Credited, Ended, Held, ended
-from meterhouse.model.errors import CreditsNotFree, HoldNotFound, HoldReleased, HoldSettled, ValidationFailed
+from meterhouse.model.errors import CreditsNotFree, HoldNotFound, HoldReleased, HoldSettled
 from meterhouse.model.event import Outcome
 from meterhouse.model.hold import Hold, HoldStatus
 from meterhouse.model.ledger import (
@@ -38,7 +38,10 @@ _NOTHING: Final = (0, 0)
 
 
 def decide(action: Action, account: Account, hold: Hold | None, number: int) -> Verdict:
-    """See `model.ledger.Decide`. Raises HoldNotFound, HoldReleased, HoldSettled, CreditsNotFree: no entry."""
+    """See `model.ledger.Decide`.
+
+    Raises HoldNotFound, HoldReleased, HoldSettled, CreditsNotFree, BalanceFull: no entry.
+    """
     match action:
         case Track():
             return _track(action, account, number)
@@ -166,8 +169,7 @@ def _release(action: Release, account: Account, hold: Hold | None) -> Verdict:
 def _credit(action: Credit, account: Account, number: int) -> Verdict:
     if action.credits < -account.free_credits:
         raise CreditsNotFree(account.free_credits)
-    if account.balance + action.credits > MAX_BALANCE:
-        raise ValidationFailed.of("credits", f"a balance is at most {MAX_BALANCE} credits; give less")
+    check_room(account.balance, action.credits)
     entry = Credited(
         action.scope_id, number, account.at, action.customer_ref, action.kind, action.credits, action.reason,
         action.key,

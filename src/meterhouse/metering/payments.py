@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from meterhouse.metering.credits import Credits
-from meterhouse.model.credit import CreditKind
+from meterhouse.model.credit import CreditKind, check_room
 from meterhouse.model.errors import (
     CustomerNotFound,
     Forbidden,
@@ -77,8 +77,8 @@ class Payments:
     async def create(self, caller: Caller, asked: PaymentRequest, key: str) -> Payment:
         """Ask a customer for what a plan or credits cost. A repeat asks for nothing more.
 
-        Raises CustomerNotFound, ProductNotFound, PlanNotFound, ValidationFailed, IdempotencyConflict, and
-        what `PaymentProcessor.create` raises.
+        Raises CustomerNotFound, ProductNotFound, PlanNotFound, ValidationFailed, BalanceFull,
+        IdempotencyConflict, and what `PaymentProcessor.create` raises.
         """
         scope = caller.scope
         processor = self.processors.of(scope.environment)
@@ -89,6 +89,7 @@ class Payments:
             return made
         await self._check_customer(scope.id, asked.customer_ref)
         new = await self._quoted(scope.id, asked)
+        await self._check_room(scope.id, new)
         intent = await processor.create(new, f"meterhouse:{scope.provider_ref}:{scope.id}:{key}")
         return await self._catalog.payments.add(caller, new, intent, once)
 
@@ -106,7 +107,7 @@ class Payments:
         """Ask the processor how a payment stands and, once it has succeeded, give what was paid for.
 
         A repeat gives nothing more. Raises PaymentNotFound, ProcessorUnavailable; CustomerNotFound: it was
-        deleted, and nothing is given.
+        deleted, and nothing is given; BalanceFull: nothing is given, but will be once there is room.
         """
         payment = await self.get(caller.scope.id, ref)
         if payment.status is not PaymentStatus.SUCCEEDED:
@@ -117,10 +118,12 @@ class Payments:
     async def confirm(self, caller: Caller, ref: str, outcome: TestOutcome) -> Payment:
         """Pay in the sandbox, as a customer would in the browser. One that is paid stays so.
 
-        Raises PaymentNotFound, and what `Processors.test` raises.
+        Raises PaymentNotFound, BalanceFull, and what `Processors.test` raises.
         """
         processor = self.processors.test(caller.scope.environment)
         payment = await self.get(caller.scope.id, ref)
+        if payment.status is not PaymentStatus.SUCCEEDED:
+            await self._check_room(caller.scope.id, payment)
         intent = await processor.confirm(payment.id, outcome)
         return await self._give(caller, await self._catalog.payments.note(caller.scope.id, intent))
 
@@ -155,6 +158,12 @@ class Payments:
                 payment.id,
             )
         return await self._catalog.payments.fulfil(caller, payment.id)
+
+    async def _check_room(self, scope_id: int, payment: NewPayment) -> None:
+        """Before anybody pays, since what is paid for must be given."""
+        if payment.purpose is PaymentPurpose.CREDIT_TOPUP:
+            balance = await self._credits.balance(scope_id, payment.customer_ref)
+            check_room(balance.credits, payment.credits)
 
     async def _check_customer(self, scope_id: int, ref: str) -> None:
         if not await self._catalog.directory.known_customers(scope_id, (ref,)):

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from meterhouse.ingest.accept import Ingest
+from meterhouse.ingest.decode import MAX_BULK_EVENTS
 from meterhouse.ingest.usage_body import (
     DEFAULT_METER,
     Known,
@@ -22,7 +23,10 @@ from meterhouse.ingest.usage_decode import (
 from meterhouse.metering.decide import decide
 from meterhouse.model.errors import CustomerNotFound, FieldError, MeterArchived, Refused, ValidationFailed
 from meterhouse.model.ledger import Recording, Skipped, Track, Tracked
+from meterhouse.model.once import MAX_KEY
 from meterhouse.ports import Directory, Ledger, Meters
+
+_MAX_BULK_KEY: Final = MAX_KEY - len(f"#{MAX_BULK_EVENTS - 1}")
 
 
 class _Named(Protocol):
@@ -70,6 +74,7 @@ class UsageRecorder:
         """Record 1 to 1000 usages in order, all or none."""
         try:
             usages = decode_usages(body)
+            _check_header(header_key)
             known = await self._known(scope_id, usages, self._max_age_days)
             actions = _all(
                 [read_usage(usage, _row_key(usage, header_key, i), known) for i, usage in enumerate(usages)]
@@ -99,13 +104,15 @@ class UsageRecorder:
         Also raises MeterArchived, CustomerNotFound.
         """
         try:
-            events = decode_meter_events(body)
+            name, events = decode_meter_events(body)
+            _check_header(header_key)
             known = await self._known(scope_id, events, 0)
             actions = _all(
                 [
                     read_meter_event(each, _row_key(each, header_key, i), known)
                     for i, each in enumerate(events)
-                ]
+                ],
+                name,
             )
             refs = {action.customer_ref for action in actions}
             if len(await self._directory.known_customers(scope_id, refs)) < len(refs):
@@ -128,10 +135,10 @@ class UsageRecorder:
         return Known(scope_id, meters, self._now, age_days)
 
 
-def _all(read: Sequence[Track | list[FieldError]]) -> tuple[Track, ...]:
-    """Return the actions. Raises ValidationFailed or MeterArchived with every fault of every event."""
+def _all(read: Sequence[Track | list[FieldError]], name: str = "events") -> tuple[Track, ...]:
+    """Return the actions. Raises ValidationFailed with every fault of every event. name: of their list."""
     faults = [
-        FieldError(f"events.{i}.{fault.path}", fault.message)
+        FieldError(f"{name}.{i}.{fault.path}", fault.message)
         for i, each in enumerate(read)
         if not isinstance(each, Track)
         for fault in each
@@ -146,6 +153,15 @@ def _meter_error(faults: Sequence[FieldError]) -> Refused:
     if [fault.path for fault in faults] == ["meterName"]:
         return MeterArchived()
     return ValidationFailed(faults)
+
+
+def _check_header(key: str | None) -> None:
+    """Raises ValidationFailed: too long for what `_row_key` makes of it."""
+    if key is not None and len(key) > _MAX_BULK_KEY:
+        sentence = (
+            f"the header must have at most {_MAX_BULK_KEY} characters: with # and a number it is each event's"
+        )
+        raise ValidationFailed.of("idempotencyKey", sentence)
 
 
 def _row_key(body: UsageBody | MeterEventBody, header_key: str | None, row: int) -> str | None:

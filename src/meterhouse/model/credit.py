@@ -5,6 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from meterhouse.model.errors import BalanceFull
+
 CREDITS_PER_MINOR_UNIT: Final = 100
 """So many to a US cent."""
 MAX_BALANCE: Final = 10**18
@@ -26,6 +28,12 @@ class Balance(Struct, frozen=True):
 
     credits: int
     held: int
+
+
+def check_room(credits_: int, more: int) -> None:
+    """Raises BalanceFull: a balance of so many credits cannot have so many more."""
+    if credits_ + more > MAX_BALANCE:
+        raise BalanceFull(MAX_BALANCE, MAX_BALANCE - credits_)
 
 
 class CreditMove(Struct, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ MeterhouseError
 │   │   ├── HoldReleased          409 hold_released
 │   │   ├── HoldSettled           409 hold_settled
 │   │   ├── CreditsNotFree        409 credits_not_free
+│   │   ├── BalanceFull           409 balance_full
 │   │   ├── SessionEnded          409 session_ended
 │   │   ├── NothingToPay          409 nothing_to_pay
 │   │   ├── EmailTaken            409 email_exists
@@ -299,6 +300,17 @@ class CreditsNotFree(Conflict):
 
     def __init__(self, free: int) -> None:
         super().__init__(f"Only {free} credits of the balance are not held; take away at most so many.")
+
+
+class BalanceFull(Conflict):
+    """The balance has no room for so many credits."""
+
+    code = "balance_full"
+
+    def __init__(self, most: int, room: int) -> None:
+        super().__init__(
+            f"A balance is at most {most} credits, and this one has room for {room}; give fewer."
+        )
 
 
 class SessionEnded(Conflict):

@@ -5,7 +5,7 @@ events, for analytics. `model.counting` says which meter events feed a meter.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -94,6 +94,19 @@ class MeterDetails(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     unit: str | None = None
 
 
+class MeterChange(MeterDetails, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a change says besides must be what the meter has, as where all that was answered is sent back."""
+
+    reference: str | None = None
+    name: str | None = None
+    kind: Kind | None = None
+    meter_names: Sequence[str] | None = None
+    aggregation: Aggregation | None = None
+    status: MeterStatus | None = None
+    event_types: Sequence[str] | None = None
+    properties: dict[str, Sequence[str]] | None = None
+
+
 class NewMeter(MeterDetails, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """reference: the meter's own ref (`mtr_…`); left out, one is minted. displayName: left out, the name.
 
@@ -161,12 +174,12 @@ def created(new: NewMeter, ref: str, now_us: int) -> Meter:
         description=new.description or "",
         aggregation=new.aggregation,
         unit=new.unit or "",
-        event_types=text.canonical(sorted(set(new.event_types or ()))),
-        properties=text.canonical({name: sorted(set(of)) for name, of in (new.properties or {}).items()}),
+        event_types=_set(new.event_types or ()),
+        properties=_sets(new.properties or {}),
         created_at=now_us,
         updated_at=now_us,
         kind=new.kind,
-        meter_names=text.canonical(sorted(set(new.meter_names or ()))),
+        meter_names=_set(new.meter_names or ()),
     )
 
 
@@ -184,7 +197,12 @@ def sources(meter: Meter) -> Sequence[str]:
 
 
 def changed(meter: Meter, details: MeterDetails, now_us: int) -> Meter:
-    """Return the meter with what `details` says; what it does not say stays."""
+    """Return the meter with what `details` says; what it does not say stays.
+
+    Raises ValidationFailed, naming what can never change and would.
+    """
+    if isinstance(details, MeterChange) and (errors := list(_fixed_faults(meter, details))):
+        raise ValidationFailed(errors)
     said = {
         name: value
         for name in ("display_name", "description", "unit")
@@ -200,6 +218,31 @@ def archived(meter: Meter, now_us: int) -> Meter:
     if meter.is_default:
         raise DefaultMeter
     return msgspec.structs.replace(meter, status=MeterStatus.ARCHIVED, updated_at=now_us)
+
+
+def _set(texts: Sequence[str]) -> str:
+    return text.canonical(sorted(set(texts)))
+
+
+def _sets(properties: dict[str, Sequence[str]]) -> str:
+    return text.canonical({name: sorted(set(texts)) for name, texts in properties.items()})
+
+
+def _fixed_faults(meter: Meter, said: MeterChange) -> Iterator[FieldError]:
+    pairs = {
+        "reference": (said.reference, meter.ref),
+        "name": (said.name, meter.name),
+        "kind": (said.kind, meter.kind),
+        "meterNames": (None if said.meter_names is None else _set(said.meter_names), meter.meter_names),
+        "aggregation": (said.aggregation, meter.aggregation),
+        "eventTypes": (None if said.event_types is None else _set(said.event_types), meter.event_types),
+        "properties": (None if said.properties is None else _sets(said.properties), meter.properties),
+    }
+    for path, (given, own) in pairs.items():
+        if given not in (None, own):
+            yield FieldError(path, f"stays {own}; make another meter, or leave it out")
+    if said.status not in (None, meter.status):
+        yield FieldError("status", f"stays {meter.status}; archive a meter with POST …/archive, for good")
 
 
 def _faults(details: MeterDetails) -> list[FieldError]:

@@ -11,6 +11,14 @@ _FINGERPRINT_BYTES: Final = 16
 _encode: Final = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
+def key_fault(own: str | None, header: str | None) -> str | None:
+    """Return what is wrong with the key of a body, or of its header where it has none itself."""
+    if own is not None and header is not None and own != header:
+        return "differs from the Idempotency-Key header; send one of them"
+    key = own if own is not None else header
+    return None if key is None or 0 < len(key) <= MAX_KEY else f"must have 1 to {MAX_KEY} characters"
+
+
 class Once(Struct, frozen=True):
     """A key is its operation's own: the same key may serve another operation.
 

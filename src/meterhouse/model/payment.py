@@ -6,9 +6,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from meterhouse.model import units
 from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.errors import PaymentNotSucceeded, ValidationFailed
 from meterhouse.model.plan import Plan, PricingOption
+from meterhouse.model.units import Number
 
 MIN_AMOUNT: Final = 100
 MAX_AMOUNT: Final = 10_000_000
@@ -82,6 +84,11 @@ class NewPayment(Struct, frozen=True, kw_only=True):
     snapshot: str | None = None
     description: str | None = None
 
+    @property
+    def credits(self) -> int:
+        """What a top-up is worth."""
+        return self.amount * CREDITS_PER_MINOR_UNIT
+
 
 class Payment(NewPayment, frozen=True, kw_only=True):
     """id: the processor's. fulfilled_at: when what was paid for was given; None before.
@@ -106,11 +113,6 @@ class Payment(NewPayment, frozen=True, kw_only=True):
     def plan(self) -> Plan | None:
         """The plan that is paid for, as it was when the payment was asked for."""
         return None if self.snapshot is None else msgspec.json.decode(self.snapshot, type=Plan)
-
-    @property
-    def credits(self) -> int:
-        """What a top-up is worth."""
-        return self.amount * CREDITS_PER_MINOR_UNIT
 
 
 def requested(new: NewPayment, intent: Intent, now_us: int) -> Payment:
@@ -171,10 +173,10 @@ def priced_in(plan: Plan, currency: str | None) -> Plan:
     raise ValidationFailed.of("currency", f"currency not supported; the plan is sold in {available}")
 
 
-def topup_fault(amount: int | None) -> str | None:
+def topup_fault(amount: Number) -> str | None:
     """Return what is wrong with an amount of minor units, None where nothing is."""
     if amount is None:
         return "is required"
-    if not MIN_AMOUNT <= amount <= MAX_AMOUNT:
-        return f"must be {MIN_AMOUNT} to {MAX_AMOUNT} minor units (cents)"
+    if units.whole_between(amount, MIN_AMOUNT, MAX_AMOUNT) is None:
+        return f"must be a whole number of minor units (cents), {MIN_AMOUNT} to {MAX_AMOUNT}"
     return None

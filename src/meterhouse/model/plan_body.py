@@ -6,10 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from meterhouse.model.plan import BillingCycle
-
-Whole = int | float
-"""A whole number as JSON may write it: 19.0 is one. `plan_checks` refuses 1.5."""
-
+from meterhouse.model.units import Number
 
 INTERVALS: Final = {
     "week": BillingCycle.WEEKLY,
@@ -31,11 +28,11 @@ class ProrationPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ReturnPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     allowed: bool | None = None
     conditions: str | None = None
-    period: int | float | None = None
+    period: Number = None
 
 
 class Warranty(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    duration: int | float | None = None
+    duration: Number = None
     terms: str | None = None
     unit: str | None = None
 
@@ -55,9 +52,9 @@ class OptionBody(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     """currency and price are required."""
 
     currency: str | None = None
-    price: Whole | None = None
-    base_price: Whole | None = None
-    setup_fee: Whole | None = None
+    price: Number = None
+    base_price: Number = None
+    setup_fee: Number = None
     default: bool | None = None
 
 
@@ -65,15 +62,15 @@ class TierBody(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     """minUsage and creditsPerUnit are required. maxUsage: left out only in the last tier."""
 
     name: str | None = None
-    min_usage: Whole | None = None
-    max_usage: Whole | None = None
-    credits_per_unit: Whole | None = None
+    min_usage: Number = None
+    max_usage: Number = None
+    credits_per_unit: Number = None
 
 
 class OverageBody(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     allow_overage: bool | None = None
-    max_overage: Whole | None = None
-    overage_rate: Whole | None = None
+    max_overage: Number = None
+    overage_rate: Number = None
 
 
 class PlanExtras(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -90,8 +87,8 @@ class PlanExtras(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     warranty: Warranty | None = None
     fulfillment: Fulfillment | None = None
     usage_tracking: UsageTracking | None = None
-    cancellation_notice_days: Whole | None = None
-    max_active_users: Whole | None = None
+    cancellation_notice_days: Number = None
+    max_active_users: Number = None
 
 
 class PlanDetails(PlanExtras, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -107,21 +104,21 @@ class PlanDetails(PlanExtras, frozen=True, kw_only=True, rename="camel", omit_de
     description: str | None = None
     default: bool | None = None
     hidden: bool | None = None
-    price: Whole | None = None
-    base_price: Whole | None = None
+    price: Number = None
+    base_price: Number = None
     currency: str | None = None
     pricing_options: Sequence[OptionBody] | None = None
-    setup_fee: Whole | None = None
+    setup_fee: Number = None
     billing_cycle: str | None = None
     interval: str | None = None
     billing_model: str | None = None
-    credits_per_unit: Whole | None = None
-    free_units: Whole | None = None
-    limit: Whole | None = None
+    credits_per_unit: Number = None
+    free_units: Number = None
+    limit: Number = None
     rollover_unused_units: bool | None = None
-    trial_days: Whole | None = None
+    trial_days: Number = None
     auto_renew: bool | None = None
-    access_expiry_days: Whole | None = None
+    access_expiry_days: Number = None
     calendar_periods: bool | None = None
     meter_ref: str | None = None
     measures: str | None = None
@@ -129,10 +126,27 @@ class PlanDetails(PlanExtras, frozen=True, kw_only=True, rename="camel", omit_de
     overage_policy: OverageBody | None = None
 
 
+class PlanChange(PlanDetails, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """reference, productRef: they must be the plan's, as where all that was answered is sent back."""
+
+    reference: str | None = None
+    product_ref: str | None = None
+
+
 class NewPlan(PlanDetails, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """reference: the plan's own ref (`pln_…`); left out, one is minted."""
 
     reference: str | None = None
+
+
+def default_option(options: Sequence[OptionBody], currency: str | None) -> int:
+    """Return where the default one is: it says so, or has the currency the request names, or is the first."""
+    for i, option in enumerate(options):
+        if option.default:
+            return i
+    currencies = [(option.currency or "").upper() for option in options]
+    wanted = (currency or "").upper()
+    return currencies.index(wanted) if wanted in currencies else 0
 
 
 def cycle_said(details: PlanDetails) -> BillingCycle | None:

@@ -1,6 +1,5 @@
 """What becomes of a plan: created, changed, copied. Pure."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,7 +18,16 @@ from meterhouse.model.plan import (
     PricingOption,
     UsageTier,
 )
-from meterhouse.model.plan_body import NewPlan, OptionBody, PlanDetails, PlanExtras, Whole, cycle_said
+from meterhouse.model.plan_body import (
+    NewPlan,
+    OptionBody,
+    PlanChange,
+    PlanDetails,
+    PlanExtras,
+    cycle_said,
+    default_option,
+)
+from meterhouse.model.units import Number
 
 _WHOLES: Final = ("credits_per_unit", "free_units", "limit", "trial_days", "access_expiry_days")
 _AS_SAID: Final = (
@@ -54,6 +62,8 @@ def changed(plan: Plan, details: PlanDetails, now_us: int) -> Plan:
     """
     if details.type is not None and _type_said(details.type) is not plan.type:
         raise ValidationFailed.of("type", f"stays {plan.type}; make another plan for another type")
+    if isinstance(details, PlanChange):
+        _check_same(plan, details)
     said: dict[str, Any] = {  # Any: fields of a plan
         name: value for name in _AS_SAID if (value := getattr(details, name)) is not None
     }
@@ -91,6 +101,17 @@ def _type_said(said: str) -> PlanType:
     return PlanType(said) if said in tuple(PlanType) else PlanType.RECURRING
 
 
+def _check_same(plan: Plan, said: PlanChange) -> None:
+    pairs = {"reference": (said.reference, plan.ref), "productRef": (said.product_ref, plan.product_ref)}
+    errors = [
+        FieldError(path, f"stays {own}; make another plan, or leave it out")
+        for path, (given, own) in pairs.items()
+        if given not in (None, own)
+    ]
+    if errors:
+        raise ValidationFailed(errors)
+
+
 def _with_defaults(plan: Plan) -> Plan:
     """Give the plan what its type cannot do without."""
     filled: dict[str, Any] = {}  # Any: fields of a plan
@@ -119,7 +140,7 @@ def _pricing(plan: Plan, details: PlanDetails) -> dict[str, Any]:  # Any: fields
     """Return the pricing options, and the fields that repeat the default one."""
     if details.pricing_options:
         others = [_option(each, default=False) for each in details.pricing_options]
-        at = _default_of(details.pricing_options, details.currency)
+        at = default_option(details.pricing_options, details.currency)
         default = _agreed(others[at], details)
     else:
         others = [] if details.pricing_options is not None else list(plan.pricing_options)
@@ -140,16 +161,6 @@ def _pricing(plan: Plan, details: PlanDetails) -> dict[str, Any]:  # Any: fields
         "setup_fee": default.setup_fee or 0,
         "currency": default.currency,
     }
-
-
-def _default_of(options: Sequence[OptionBody], currency: str | None) -> int:
-    """Return where the default one is: it says so, or has the currency the request names, or is the first."""
-    for i, option in enumerate(options):
-        if option.default:
-            return i
-    currencies = [(option.currency or "").upper() for option in options]
-    wanted = (currency or "").upper()
-    return currencies.index(wanted) if wanted in currencies else 0
 
 
 def _agreed(option: PricingOption, details: PlanDetails) -> PricingOption:
@@ -212,9 +223,9 @@ def _extras(plan: Plan, details: PlanDetails) -> str:
     return text.canonical(_decode_object(plan.extras) | said)
 
 
-def _whole(said: Whole | None) -> int | None:
+def _whole(said: Number) -> int | None:
     return None if said is None else int(said)
 
 
-def _or(said: Whole | None, was: int) -> int:
+def _or(said: Number, was: int) -> int:
     return was if said is None else int(said)

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from meterhouse.model import text
+from meterhouse.model import text, units
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.plan import BillingCycle, BillingModel, PlanStatus
-from meterhouse.model.plan_body import INTERVALS, NewPlan, OptionBody, PlanDetails, TierBody, Whole
+from meterhouse.model.plan_body import INTERVALS, NewPlan, OptionBody, PlanDetails, TierBody, default_option
 from meterhouse.model.ref import Prefix, is_ref
 
 _MAX_NAME: Final = 200
@@ -16,7 +16,6 @@ _MAX_DESCRIPTION: Final = 500
 _MAX_TIER_NAME: Final = 100
 _MAX_PRICE: Final = 10_000_000
 _MAX_MONEY: Final = 10**12  # minor units: some currencies have small ones
-_MAX_UNITS: Final = 10**15
 _MAX_CREDITS_PER_UNIT: Final = 10**9
 _MAX_DAYS: Final = 36_500
 _MAX_USERS: Final = 10**9
@@ -28,20 +27,22 @@ _BOUNDS: Final = {
     "base_price": (0, _MAX_MONEY),
     "setup_fee": (0, _MAX_MONEY),
     "credits_per_unit": (1, _MAX_CREDITS_PER_UNIT),
-    "free_units": (0, _MAX_UNITS),
-    "limit": (0, _MAX_UNITS),
+    "free_units": (0, units.MAX_UNITS),
+    "limit": (0, units.MAX_UNITS),
     "trial_days": (0, _MAX_DAYS),
     "access_expiry_days": (0, _MAX_DAYS),
     "cancellation_notice_days": (0, _MAX_DAYS),
     "max_active_users": (0, _MAX_USERS),
 }
 _OPTION_BOUNDS: Final = dict.fromkeys(("price", "base_price", "setup_fee"), (0, _MAX_MONEY))
+_DEFAULT_BOUNDS: Final = _OPTION_BOUNDS | {"price": _BOUNDS["price"]}
+"""The default option's price is the plan's own."""
 _TIER_BOUNDS: Final = {
-    "min_usage": (0, _MAX_UNITS),
-    "max_usage": (1, _MAX_UNITS),
+    "min_usage": (0, units.MAX_UNITS),
+    "max_usage": (1, units.MAX_UNITS),
     "credits_per_unit": (0, _MAX_CREDITS_PER_UNIT),
 }
-_OVERAGE_BOUNDS: Final = {"max_overage": (0, _MAX_UNITS), "overage_rate": (0, _MAX_CREDITS_PER_UNIT)}
+_OVERAGE_BOUNDS: Final = {"max_overage": (0, units.MAX_UNITS), "overage_rate": (0, _MAX_CREDITS_PER_UNIT)}
 _CHOICES: Final = {
     "status": tuple(PlanStatus),
     "billing_cycle": tuple(BillingCycle),
@@ -91,23 +92,25 @@ def _faults(details: PlanDetails) -> Iterator[FieldError]:
     yield from _choice_faults(d.proration_policy, "prorationPolicy.", _PRORATION)
     yield from _choice_faults(d.usage_tracking, "usageTracking.", _TRACKING)
     yield from _number_faults(d.overage_policy, "overagePolicy.", _OVERAGE_BOUNDS)
+    yield from _length_of_time_faults(d)
     yield from _size_faults(d)
-    yield from _option_faults(d.pricing_options or ())
+    yield from _option_faults(d.pricing_options or (), d.currency)
     yield from _tier_faults(d.usage_tiers or ())
     cycles = {INTERVALS.get(said) for said in (d.billing_cycle, d.interval) if said is not None}
     if len(cycles) > 1 and None not in cycles:
         yield FieldError("interval", "must mean what billingCycle says; leave one of them out")
 
 
-def _option_faults(options: Sequence[OptionBody]) -> Iterator[FieldError]:
+def _option_faults(options: Sequence[OptionBody], plan_currency: str | None) -> Iterator[FieldError]:
     if len(options) > _MAX_OPTIONS:
         yield FieldError("pricingOptions", f"must have at most {_MAX_OPTIONS}")
         return
+    default = default_option(options, plan_currency)
     currencies: set[str] = set()
     for i, option in enumerate(options):
         path = f"pricingOptions.{i}."
         yield from _missing(option, path, "currency", "price")
-        yield from _number_faults(option, path, _OPTION_BOUNDS)
+        yield from _number_faults(option, path, _DEFAULT_BOUNDS if i == default else _OPTION_BOUNDS)
         currency = (option.currency or "").upper()
         if option.currency is not None and (fault := text.currency_fault(option.currency)):
             yield FieldError(f"{path}currency", fault)
@@ -122,22 +125,22 @@ def _tier_faults(tiers: Sequence[TierBody]) -> Iterator[FieldError]:
     if len(tiers) > _MAX_TIERS:
         yield FieldError("usageTiers", f"must have at most {_MAX_TIERS}")
         return
-    end: Whole | None = 0
+    end: int | None = 0
     for i, tier in enumerate(tiers):
         path = f"usageTiers.{i}."
         yield from _missing(tier, path, "min_usage", "credits_per_unit")
         yield from _number_faults(tier, path, _TIER_BOUNDS)
         if tier.name is not None and (fault := text.length_fault(tier.name, _MAX_TIER_NAME)):
             yield FieldError(f"{path}name", fault)
-        if end is None:
+        if i and tiers[i - 1].max_usage is None:
             yield FieldError(f"usageTiers.{i - 1}.maxUsage", "may be left out in the last tier only")
-        elif tier.min_usage is not None and tier.min_usage not in (end, end + 1):
-            yield FieldError(
-                f"{path}minUsage", f"must be {int(end)} or {int(end) + 1}: tiers follow on each other"
-            )
-        if tier.max_usage is not None and tier.min_usage is not None and tier.max_usage <= tier.min_usage:
+        least = units.whole_between(tier.min_usage, 0, units.MAX_UNITS)
+        most = units.whole_between(tier.max_usage, 0, units.MAX_UNITS)
+        if end is not None and least is not None and least not in (end, end + 1):
+            yield FieldError(f"{path}minUsage", f"must be {end} or {end + 1}: tiers follow on each other")
+        if most and least is not None and most <= least:
             yield FieldError(f"{path}maxUsage", "must be more than minUsage")
-        end = tier.max_usage
+        end = most
 
 
 def _missing(said: Struct, path: str, *required: str) -> Iterator[FieldError]:
@@ -150,10 +153,19 @@ def _number_faults(
     said: Struct | None, path: str, bounds: Mapping[str, tuple[int, int]]
 ) -> Iterator[FieldError]:
     for name, (least, most) in bounds.items():
-        value: Whole | None = getattr(said, name, None)
-        if said is not None and value is not None and not (least <= value <= most and value == int(value)):
+        value = getattr(said, name, None)
+        if said is not None and value is not None and units.whole_between(value, least, most) is None:
             sentence = f"must be a whole number, {least} to {most}"
             yield FieldError(path + _json_name(said, name), sentence)
+
+
+def _length_of_time_faults(details: PlanDetails) -> Iterator[FieldError]:
+    """These say with their own unit how long something is; nothing here decides by them."""
+    period = None if details.return_policy is None else details.return_policy.period
+    duration = None if details.warranty is None else details.warranty.duration
+    for path, value in (("returnPolicy.period", period), ("warranty.duration", duration)):
+        if value is not None and not units.is_between(value, 0, units.MAX_UNITS):
+            yield FieldError(path, "must be a number, 0 to 10^15")
 
 
 def _choice_faults(

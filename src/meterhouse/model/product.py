@@ -1,15 +1,17 @@
 """Products: what a provider sells. And the decisions about them, without I/O."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from meterhouse.model import text
+from meterhouse.model import text, units
 from meterhouse.model.customer import Deletion
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.ref import Prefix, is_ref
 from meterhouse.model.tenant import Environment
+from meterhouse.model.units import Number
 
 MAX_NAME: Final = text.MAX_NAME
 MAX_PRODUCT_TYPE: Final = 100
@@ -24,7 +26,7 @@ class ProductConfig(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     """validity_period: days, a whole number (19.0 is one)."""
 
     fulfillment_type: str | None = None
-    validity_period: int | float | None = None
+    validity_period: Number = None
     delivery_method: str | None = None
 
 
@@ -156,9 +158,9 @@ def changed(product: Product, details: ProductDetails, now_us: int) -> Product:
 
 
 def _merged(config: str, said: ProductConfig) -> str:
-    merged = msgspec.json.decode(config) | msgspec.to_builtins(said)
-    if "validityPeriod" in merged:
-        merged["validityPeriod"] = int(merged["validityPeriod"])
+    merged = msgspec.json.decode(config) | msgspec.to_builtins(said, builtin_types=(Decimal,))
+    if said.validity_period is not None:
+        merged["validityPeriod"] = int(said.validity_period)
     return text.canonical(merged)
 
 
@@ -186,7 +188,7 @@ def _choice_fault(given: str, choices: tuple[str, ...]) -> str | None:
     return None if given in choices else f"must be one of {', '.join(choices)}"
 
 
-def _validity_fault(days: float | None) -> str | None:
-    if days is None or (0 < days <= _MAX_VALIDITY_DAYS and days == int(days)):
+def _validity_fault(days: Number) -> str | None:
+    if days is None or units.whole_between(days, 1, _MAX_VALIDITY_DAYS):
         return None
     return f"must be a whole number of days, 1 to {_MAX_VALIDITY_DAYS}"

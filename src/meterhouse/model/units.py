@@ -5,11 +5,20 @@ integers add exactly in every store and compress well. `Decimal` is for callers.
 """
 
 from decimal import Context, Decimal
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 MAX_UNITS = 10**15  # in one event
 PLACES = 9  # decimal places kept; more is refused, never rounded
 NANO: int = 10**PLACES  # billionths in one unit
 _EXACT = Context(prec=100)  # Python's own rounds a total to 28 digits
+NUMBER: Final = "A number; it is taken with all its digits."
+
+Number = Annotated[Any, Meta(description=NUMBER)]
+"""A field of a body that is to be a number: an `int` or a `Decimal`, for a float would be rounded before
+anybody looks at it. Any: a Decimal field would take the strings "5" and "NaN"; whoever reads it checks it.
+"""
 
 
 def split(value: object) -> tuple[int, int] | str:  # noqa: PLR0911 - one return for each reason
@@ -39,10 +48,15 @@ def whole_between(value: object, least: int, most: int) -> int | None:
 
     The bounds are asked first: to write 1e999999 out as an integer takes minutes, and 1e999999999 all memory.
     """
-    if type(value) not in (int, Decimal) or not least <= value <= most:  # type: ignore[operator]
+    if not is_between(value, least, most):
         return None
     number = int(value)  # type: ignore[call-overload]
     return number if number == value else None
+
+
+def is_between(value: object, least: int, most: int) -> bool:
+    """Whether it is a decoded JSON number from `least` to `most`."""
+    return type(value) in (int, Decimal) and least <= value <= most  # type: ignore[operator]
 
 
 def join(whole: int, nano: int) -> Decimal:
