@@ -5,33 +5,106 @@ Nothing here is fast, cached or shared with the server, but for the nouns.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from meterhouse.model.plan import Plan, PlanType
 
 DAY_US = 86_400_000_000
 CYCLE_DAYS = {"weekly": 7, "monthly": 30, "quarterly": 90, "yearly": 365, "custom": 30}
+CALENDAR_MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
+NOTHING = Fraction(0)
+
+
+def next_in_the_calendar(cycle: str, at: int) -> int:
+    """When the week, month, quarter or year that holds a time ends: gone through day by day."""
+    day = datetime.fromtimestamp(at // DAY_US * DAY_US // 1_000_000, UTC)
+    while True:
+        day += timedelta(days=1)
+        if cycle == "weekly":
+            begins = day.weekday() == 0
+        else:
+            begins = day.day == 1 and (day.month - 1) % CALENDAR_MONTHS[cycle] == 0
+        if begins:
+            return round(day.timestamp()) * 1_000_000
 
 
 @dataclass
 class Bought:
+    """ref: as the catalog named it. used: units, each with its period."""
+
+    ref: str
     plan: Plan
     start: int
+    paid: bool
+    trial_ends: int | None = None
     ends: int | None = None
+    cancelled: bool = False
     used: list[tuple[int, Fraction]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ends = self.first_end()
+        if self.plan.trial_days and not self.paid:
+            self.trial_ends = self.start + self.plan.trial_days * DAY_US
+
+    @property
+    def endless(self) -> bool:
+        return self.plan.billing_cycle is None or self.plan.type is PlanType.ONE_TIME
+
+    def end_of(self, start: int) -> int:
+        """When the period ends that a time is in, which is a period's start or the purchase's."""
+        assert self.plan.billing_cycle is not None
+        if self.plan.calendar_periods:
+            return next_in_the_calendar(self.plan.billing_cycle, start)
+        return start + CYCLE_DAYS[self.plan.billing_cycle] * DAY_US
 
     def period(self, at: int) -> int | None:
         if at < self.start:
             return None
-        if self.plan.billing_cycle is None or self.plan.type is PlanType.ONE_TIME:
+        if self.endless:
             return 0
-        return (at - self.start) // (CYCLE_DAYS[self.plan.billing_cycle] * DAY_US)
+        number, end = 0, self.end_of(self.start)
+        while end <= at:
+            number, end = number + 1, self.end_of(end)
+        return number
+
+    def period_end(self, at: int) -> int | None:
+        if self.endless or at < self.start:
+            return None
+        end = self.end_of(self.start)
+        while end <= at:
+            end = self.end_of(end)
+        return end
+
+    def first_end(self) -> int | None:
+        """When it ends by itself."""
+        days = self.plan.access_expiry_days
+        ends = [self.start + days * DAY_US] if days else []
+        if not self.plan.auto_renew and not self.endless:
+            ends.append(self.end_of(self.start))
+        return min(ends, default=None)
+
+    def gives_access(self, at: int) -> bool:
+        """As it stands now, at any time."""
+        if self.ends is not None and at >= self.ends:
+            return False
+        unpaid = not self.paid and self.plan.requires_payment
+        return self.trial_ends is None or at < self.trial_ends or not unpaid
+
+    def goes_on(self, now: int) -> bool:
+        """Go on from its own start, without a trial that is over where nothing has to be paid first."""
+        kept = self.ends, self.cancelled
+        self.ends, self.cancelled = self.first_end(), False
+        ended = self.ends is not None and now >= self.ends
+        if not ended and not self.gives_access(now) and self.plan.begins_unpaid:
+            self.trial_ends = None
+        if not self.gives_access(now):
+            self.ends, self.cancelled = kept
+            return False
+        return True
 
     def used_in(self, period: int) -> Fraction:
-        return sum((units for at, units in self.used if self.period(at) == period), Fraction(0))
-
-    def active(self, at: int) -> bool:
-        return self.ends is None or at < self.ends
+        return sum((units for at, units in self.used if at == period), NOTHING)
 
     @property
     def prepaid(self) -> bool:
@@ -44,50 +117,113 @@ class Bought:
         if not limit:
             return None
         overage = plan.overage_policy
+        beyond: int | None = 0
         if plan.type is PlanType.HYBRID and overage is not None and overage.allow_overage:
-            if overage.max_overage is None:
-                return None
-            return limit + self.carried(period, limit, held) + overage.max_overage
-        return limit + self.carried(period, limit, held)
+            beyond = overage.max_overage
+        return None if beyond is None else limit + self.carried(period, limit, held) + beyond
 
     def carried(self, period: int, limit: int, held: Callable[[int], Fraction]) -> Fraction:
-        if not self.plan.rollover_unused_units or period == 0:
-            return Fraction(0)
-        before = self.carried(period - 1, limit, held)
-        taken = self.used_in(period - 1) + held(period - 1)
-        return min(Fraction(limit), max(limit + before - taken, Fraction(0)))
+        carried = NOTHING
+        if self.plan.rollover_unused_units:
+            for before in range(period):
+                left = limit + carried - self.used_in(before) - held(before)
+                carried = min(Fraction(limit), max(left, NOTHING))
+        return carried
 
 
 @dataclass
 class Reserved:
+    """left: whole units that were free beside it, None for any number."""
+
     bought: Bought
     period: int
     at: int
     expires: int
     units: Fraction
     credits: int
+    left: int | None = None
     state: str = "open"
-    booked: Fraction = Fraction(0)
-    over: Fraction = Fraction(0)
+    booked: Fraction = NOTHING
+    over: Fraction = NOTHING
 
     def is_open(self, now: int) -> bool:
         return self.state == "open" and now < self.expires
 
+    def status(self, now: int) -> str:
+        return "expired" if self.state == "open" and now >= self.expires else self.state
+
 
 @dataclass
 class Customer:
-    """One customer of one product."""
+    """What one customer bought of each product, and what it did with it.
 
+    defaults: the free plan that a product gives to whom has none. stored: the units of every event.
+    """
+
+    defaults: dict[str, Plan] = field(default_factory=dict)
     now: int = 0
     balance: int = 0
-    bought: Bought | None = None
+    bought: list[Bought] = field(default_factory=list)
+    current: dict[str, Bought] = field(default_factory=dict)
     holds: list[Reserved] = field(default_factory=list)
+    stored: list[Fraction] = field(default_factory=list)
 
-    def buy(self, plan: Plan) -> None:
-        self.bought = Bought(plan, self.now)
+    # --- purchases
 
-    def current(self) -> Bought | None:
-        return self.bought if self.bought is not None and self.bought.active(self.now) else None
+    def buy(self, plan: Plan, *, paid: bool) -> Bought | None:
+        """Return what the customer has then; None where it had the plan, and that has ended for good.
+
+        ref: empty in a new purchase.
+        """
+        before = self.current.get(plan.product_ref)
+        if before is not None and before.gives_access(self.now) and before.plan.ref == plan.ref:
+            if paid and not before.paid:
+                before.paid, before.trial_ends = True, None
+                before.cancelled, before.ends = False, before.first_end()
+            return before
+        mine = [each for each in self.bought if each.plan.ref == plan.ref]
+        former = None if paid or not mine else max(mine, key=lambda each: (each.start, each.ref))
+        if former is not None and not former.goes_on(self.now):
+            if not (plan.begins_unpaid and plan.requires_payment):
+                return None
+            former = None
+        if former is None:
+            former = Bought("", plan, self.now, paid)
+            if mine:
+                former.trial_ends = None  # it was had
+            self.bought.append(former)
+        if before is not None and before is not former:
+            before.ends = self.now if before.ends is None else min(before.ends, self.now)
+        self.current[plan.product_ref] = former
+        return former
+
+    def with_access(self, product: str) -> Bought | None:
+        bought = self.current.get(product)
+        return bought if bought is not None and bought.gives_access(self.now) else None
+
+    def enrolled(self, product: str) -> Bought | None:
+        """What the customer has after a limit check: a free default plan where it had none."""
+        if self.with_access(product) is None and product in self.defaults:
+            self.buy(self.defaults[product], paid=False)
+        return self.with_access(product)
+
+    def cancel(self, product: str) -> bool:
+        bought = self.with_access(product)
+        if bought is None or bought.cancelled:
+            return False
+        end = bought.period_end(self.now)
+        bought.cancelled = True
+        bought.ends = self.now if end is None else min(end, end if bought.ends is None else bought.ends)
+        return True
+
+    def reactivate(self, product: str) -> bool:
+        bought = self.with_access(product)
+        if bought is None or not bought.cancelled:
+            return False
+        bought.cancelled, bought.ends = False, bought.first_end()
+        return True
+
+    # --- what is free
 
     def held(self, bought: Bought, period: int) -> Fraction:
         return sum(
@@ -96,7 +232,7 @@ class Customer:
                 for hold in self.holds
                 if hold.is_open(self.now) and hold.bought is bought and hold.period == period
             ),
-            Fraction(0),
+            NOTHING,
         )
 
     def held_credits(self) -> int:
@@ -109,20 +245,48 @@ class Customer:
         cap = bought.cap(period, lambda earlier: self.held(bought, earlier))
         if cap is None:
             return None
-        return max(cap - bought.used_in(period) - self.held(bought, period), Fraction(0))
+        return max(cap - bought.used_in(period) - self.held(bought, period), NOTHING)
 
-    def track(self, units: Fraction, at: int, *, success: bool = True) -> None:
-        bought = self.bought
-        if bought is None or not success or bought.period(at) is None or not bought.active(at):
+    def whole(self, bought: Bought) -> int | None:
+        """How many whole units are free now; None for any number."""
+        period = bought.period(self.now)
+        assert period is not None
+        free = self.free(bought, period)
+        left = [] if free is None else [int(free)]
+        if bought.prepaid:
+            left.append(self.free_credits() // bought.plan.credits_per_unit)
+        return min(left, default=None)
+
+    def remaining(self, product: str) -> tuple[bool, int | None]:
+        """Whether anything may be used now, and how many whole units; None for any number."""
+        bought = self.with_access(product)
+        if bought is None:
+            return False, 0
+        period = bought.period(self.now)
+        assert period is not None
+        free = self.free(bought, period)
+        within = free is None or free > 0
+        if bought.prepaid:
+            within = within and self.free_credits() >= bought.plan.credits_per_unit
+        return within, self.whole(bought) if within else 0
+
+    # --- what is used
+
+    def track(self, product: str, pinned: Bought | None, units: Fraction, at: int) -> None:
+        """A success. It counts for the purchase that it names, or the product's current one, if that gave
+        access when it happened."""
+        bought = self.current.get(product) if pinned is None else pinned
+        if bought is None or bought.plan.product_ref != product:
             return
-        self.pay(bought, units, at, self.free_credits())
+        if bought.gives_access(at) and bought.period(at) is not None:
+            self.pay(bought, units, at, self.free_credits())
 
     def pay(self, bought: Bought, units: Fraction, at: int, payable: int) -> int:
         """Book units; return the credits they cost beyond what was payable."""
         period = bought.period(at)
         assert period is not None
         before = bought.used_in(period)
-        bought.used.append((at, units))
+        bought.used.append((period, units))
         if not bought.prepaid:
             return 0
         each = bought.plan.credits_per_unit
@@ -130,48 +294,34 @@ class Customer:
         self.balance -= min(cost, payable)
         return cost - min(cost, payable)
 
-    def reserve(self, units: Fraction, ttl: int) -> Reserved | None:
-        bought = self.current()
+    def reserve(self, product: str, units: Fraction, ttl: int) -> Reserved | None:
+        bought = self.with_access(product)
         if bought is None:
             return None
         period = bought.period(self.now)
         assert period is not None
         free = self.free(bought, period)
-        exact = units * bought.plan.credits_per_unit if bought.prepaid else Fraction(0)
+        exact = units * bought.plan.credits_per_unit if bought.prepaid else NOTHING
         credits_ = int(exact) + (exact != int(exact))
         if (free is not None and units > free) or credits_ > self.free_credits():
             return None
         hold = Reserved(bought, period, self.now, self.now + ttl, units, credits_)
         self.holds.append(hold)
+        hold.left = self.whole(bought)
         return hold
 
-    def settle(self, hold: Reserved, units: Fraction) -> None:
+    def settle(self, hold: Reserved, units: Fraction) -> bool:
         if hold.state != "open":
-            return
-        is_open = hold.is_open(self.now)
-        own, own_credits = (hold.units, hold.credits) if is_open else (Fraction(0), 0)
+            return False
+        own, own_credits = (hold.units, hold.credits) if hold.is_open(self.now) else (NOTHING, 0)
         payable = own_credits + self.free_credits()
         free = self.free(hold.bought, hold.period)
-        hold.over = Fraction(0) if free is None else max(units - own - free, Fraction(0))
+        hold.over = NOTHING if free is None else max(units - own - free, NOTHING)
         hold.state, hold.booked = "settled", units
+        self.stored.append(units)
         short = self.pay(hold.bought, units, hold.at, payable)
         if short:
             each = hold.bought.plan.credits_per_unit
             beyond = -(-short * 10**9 // each)
             hold.over = min(max(hold.over, Fraction(beyond, 10**9)), units)
-
-    def remaining(self) -> tuple[bool, int | None]:
-        """Whether anything may be used now, and how many whole units; None for any number."""
-        bought = self.current()
-        if bought is None:
-            return False, 0
-        period = bought.period(self.now)
-        assert period is not None
-        free = self.free(bought, period)
-        within = free is None or free > 0
-        whole = None if free is None else int(free)
-        if bought.prepaid:
-            payable = self.free_credits() // bought.plan.credits_per_unit
-            within = within and payable > 0
-            whole = payable if whole is None else min(whole, payable)
-        return within, whole if within else 0
+        return True

@@ -1,6 +1,8 @@
 """Every ledger adapter behind one face: a clock to turn, a crash to survive, and the log to add up."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -25,13 +27,18 @@ from tests.contract.catalogs import Clock
 
 class OpenedLedger(Protocol):
     clock: Clock
+    now: Callable[[], datetime]
+    """The clock as the server goes by it."""
     ledger: Ledger
     log: EventLog
     catalog: Catalog
     caller: Caller
 
     async def crash(self) -> None:
-        """End without a word, and open again."""
+        """End without a word, and open what is on the disk."""
+
+    def flush(self, *, keys: bool, accounts: bool) -> None:
+        """Bring to disk what could otherwise be lost and had from the log again: of either, or of both."""
 
     async def entries(self) -> Sequence[Entry]:
         """Return every change the log holds, in order."""
@@ -42,18 +49,20 @@ class OpenedLedger(Protocol):
 
 class EmbeddedLedger:
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self._directory = directory / "0"
+        self._crashes = 0
         self.clock = Clock()
 
     async def __aenter__(self) -> Self:
         self._database = Database(self._directory / "meterhouse.db")
         self._index = KeyIndex(self._directory / "keys")
         self._accounts = Accounts(self._directory / "ledger")
-        self.log = SqliteLog(
+        log = SqliteLog(
             self._database, self._index, self._accounts, 100_000, lambda: to_microseconds(self.now())
         )
-        self.now = SteadyClock(self.clock, self.log.clock)
-        self.ledger = SqliteLedger(self._database, self._accounts, self.log, self.now)
+        self.log: EventLog = log
+        self.now: Callable[[], datetime] = SteadyClock(self.clock, log.clock)
+        self.ledger: Ledger = SqliteLedger(self._database, self._accounts, log, self.now)
         self.catalog = open_catalog(self._database, self.now)
         await first_start(self._database, self.clock, actor="cli", with_key=False)
         scope = await self.catalog.providers.scope("default", "sandbox")  # type: ignore[arg-type]  # as text
@@ -70,9 +79,19 @@ class EmbeddedLedger:
         self._accounts.close()
 
     async def crash(self) -> None:
-        """The keys that the index had in memory alone are lost, as by kill -9; the log gives them again."""
+        """What the key index and the ledger had in memory alone is lost, as by kill -9: none is closed."""
+        self._crashes += 1
+        left = self._directory.with_name(str(self._crashes))
+        shutil.copytree(self._directory, left, ignore=shutil.ignore_patterns("*.db-shm", "LOCK"))
         await self.__aexit__(None, None, None)
+        shutil.rmtree(self._directory)
+        self._directory = left
         await self.__aenter__()
+
+    def flush(self, *, keys: bool, accounts: bool) -> None:
+        for follower, wanted in ((self._index._follower, keys), (self._accounts.follower, accounts)):
+            if wanted:
+                follower._db.flush()
 
     async def entries(self) -> Sequence[Entry]:
         rows = self._database.reader().execute(

@@ -226,4 +226,4 @@ def test_checking_first_and_counting_later_sells_more_than_there_is(
         asyncio.run(each.run(Rush.check_then_track))
         used = each.used_now()
     print(f"oversold_units: {used - LIMIT}")  # noqa: T201 - the figure in docs/holds.md
-    assert used == each.passed >= LIMIT  # it happened, so it is counted
+    assert used == each.passed > LIMIT  # it happened, so it is counted; and what holds prevent is real

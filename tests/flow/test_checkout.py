@@ -1,11 +1,8 @@
 """The hosted checkout's companion API (contract §3.7): the session id is the credential."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from meterhouse.settings import Settings
 from meterhouse.wiring import open_service
@@ -16,14 +13,6 @@ from tests.flow.shop import CUSTOMER, FREE, PAY_AS_YOU_GO, PRODUCT, activate, ba
 from tests.flow.visitor import Page, opened, purchases
 
 EUROS = [{"currency": "USD", "price": 1900, "default": True}, {"currency": "EUR", "price": 1800}]
-
-
-@pytest.fixture
-async def timed(tmp_path: Path) -> AsyncIterator[tuple[Clock, Client]]:
-    clock = Clock()
-    async with open_service(Settings(data=str(tmp_path / "timed")), clock) as service:
-        assert service.first_start is not None
-        yield clock, speak_to(service, service.first_start.secret)
 
 
 async def test_a_customer_chooses_a_plan_pays_and_has_it(client: Client, nobody: Client) -> None:

@@ -7,9 +7,7 @@ from tests.conftest import Client
 from tests.contract.catalogs import Clock
 from tests.flow.answers import error, ok
 from tests.flow.shop import CUSTOMER, PRODUCT, activate, plan, track, with_credits
-from tests.flow.test_checkout import timed
 
-__all__ = ["timed"]
 MONTHLY = {"name": "Pro", "billingCycle": "monthly", "limit": 100}
 
 

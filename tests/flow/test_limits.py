@@ -155,15 +155,6 @@ async def test_an_unknown_customer_or_product_is_404(client: Client, live: Clien
     error(await live.post(URL, json=body), 404, "customer_not_found")
 
 
-@pytest.fixture
-async def timed(tmp_path: Any) -> Any:
-    """A service whose clock the test turns, and a client with its first key."""
-    clock = Clock()
-    async with open_service(Settings(data=str(tmp_path / "timed")), clock) as service:
-        assert service.first_start is not None
-        yield clock, speak_to(service, service.first_start.secret)
-
-
 async def test_a_period_ends_at_its_instant_and_the_limit_is_new(timed: tuple[Clock, Client]) -> None:
     clock, client = timed
     await activate(client, await plan(client, **FREE))
@@ -175,6 +166,52 @@ async def test_a_period_ends_at_its_instant_and_the_limit_is_new(timed: tuple[Cl
     late = {"units": 4, "timestamp": "2026-11-30T00:00:00Z"}
     await track(client, **late)  # of the period before
     assert (await limits(client))["remaining"] == 10
+
+
+async def test_what_happens_at_the_instant_of_a_periods_end_counts_in_the_next(
+    timed: tuple[Clock, Client],
+) -> None:
+    clock, client = timed
+    bought = (await activate(client, await plan(client, limit=100, billingCycle="weekly")))["purchaseRef"]
+    clock.advance(timedelta(days=7, microseconds=-1))
+    await track(client, units=1)
+    last = await reserve(client, 2, ttl=3_600)
+    clock.advance(timedelta(microseconds=1))
+    await track(client, units=3)
+    first = await reserve(client, 4, ttl=3_600)
+    await track(client, units=50, timestamp="2026-11-07T23:59:59.999999Z")
+    await track(client, units=25, timestamp="2026-11-08T00:00:00Z")
+    assert (await limits(client))["remaining"] == 68
+    for hold, units in ((last, 2), (first, 4)):
+        ok(await client.post(f"/v1/sdk/holds/{hold['holdRef']}/settle", json={"units": units}))
+    clock.advance(timedelta(days=7))
+    periods = ok(await client.get(f"/v1/purchases/{bought}/periods"))["periods"]
+    assert [each["used"] for each in periods] == [0, 32, 53]
+
+
+async def test_a_clock_that_was_set_back_before_a_start_changes_no_period(tmp_path: Any) -> None:
+    """To before the purchase, even: it has begun, and what was used of its second period is used."""
+    clock, settings = Clock(), Settings(data=str(tmp_path))
+    async with open_service(settings, clock) as service:
+        assert service.first_start is not None
+        secret = service.first_start.secret
+        client = speak_to(service, secret)
+        clock.advance(timedelta(days=1))
+        await activate(client, await plan(client, limit=10, billingCycle="weekly"))
+        clock.advance(timedelta(days=8))
+        await track(client, units=6)
+    clock.advance(timedelta(days=-30))
+    async with open_service(settings, clock) as service:
+        client = speak_to(service, secret)
+        assert (await limits(client))["remaining"] == 4
+        await track(client, units=3)
+        assert (await limits(client))["remaining"] == 1
+        other = {"customerRef": CUSTOMER, "productRef": "prd_ai_assistant"}
+        made = {"name": "Plan"}
+        sold = ok(await client.post("/v1/sdk/products/prd_ai_assistant/plans", json=made), 201)["reference"]
+        ok(await client.post("/v1/sdk/activate", json=other | {"planRef": sold}))
+        (later,) = ok(await client.get("/v1/sdk/purchases/product/prd_ai_assistant"))["purchases"]
+        assert later["startDate"] == "2026-11-10T00:00:00.000Z"  # when time had last been told, not before
 
 
 async def test_a_clock_that_is_set_back_gives_nothing_twice(timed: tuple[Clock, Client]) -> None:

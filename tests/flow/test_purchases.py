@@ -13,14 +13,6 @@ from tests.flow.answers import error, faults, ok
 from tests.flow.shop import CUSTOMER, FREE, PAY_AS_YOU_GO, PRODUCT, activate, grant, limits, plan, track
 
 
-@pytest.fixture
-async def timed(tmp_path: Any) -> Any:
-    clock = Clock()
-    async with open_service(Settings(data=str(tmp_path / "timed")), clock) as service:
-        assert service.first_start is not None
-        yield clock, speak_to(service, service.first_start.secret)
-
-
 async def purchase(client: Client, ref: str) -> dict[str, Any]:
     found: dict[str, Any] = ok(await client.get(f"/v1/sdk/purchases/{ref}"))
     return found

@@ -187,16 +187,17 @@ def _going_on(purchase: Purchase, now_us: int) -> Purchase:
 
 
 def paid(purchase: Purchase, plan: Plan, now_us: int) -> Purchase:
-    """Return a purchase paid for, as one on trial: it goes on from the same start, on the terms now paid."""
+    """Return a purchase paid for, as one on trial: it goes on from the same start, on the terms now paid.
+
+    Who pays for what it had cancelled keeps it.
+    """
     return msgspec.structs.replace(
-        purchase,
-        status=PurchaseStatus.ACTIVE,
+        _going_on(purchase, now_us),
         snapshot=msgspec.json.encode(plan).decode(),
         amount=plan.first_price,
         currency=plan.currency,
         trial_ends_at=None,
         paid_at=now_us,
-        updated_at=now_us,
     )
 
 

@@ -1,0 +1,132 @@
+"""What the ledger, the limit check and the log say of a customer, held against the rules said plainly."""
+
+from collections import defaultdict
+from fractions import Fraction
+from typing import NamedTuple
+
+from meterhouse.metering.access import UNLIMITED
+from meterhouse.metering.limits import LimitQuestion, Limits
+from meterhouse.model.entry import Consumed, Credited, Ended
+from meterhouse.model.event import Kind, Outcome
+from meterhouse.model.purchase import PurchaseQuestion
+from meterhouse.model.units import NANO
+from tests.contract.ledger_model import Customer
+from tests.contract.ledgers import OpenedLedger
+
+CUSTOMER, PRODUCT, OTHER = "cus_3C4D5E6F", "prd_content_api", "prd_ai_assistant"
+
+
+class Stored(NamedTuple):
+    """A meter event in the log."""
+
+    purchase_ref: str | None
+    at: int
+    units: Fraction
+    outcome: str
+
+
+def told(whole: int | None) -> int:
+    """What a limit check says of so many whole units, None for any number."""
+    return UNLIMITED if whole is None else whole
+
+
+class Books:
+    """numbers: of the model's holds."""
+
+    def __init__(self, opened: OpenedLedger, model: Customer) -> None:
+        self.opened = opened
+        self.scope_id = opened.caller.scope.id
+        self.model = model
+        self.numbers: list[int] = []
+        self.open()
+
+    def open(self) -> None:
+        """After a crash, the stores are others."""
+        self.limits = Limits(self.opened.ledger, self.opened.catalog)
+
+    async def agree(self) -> None:
+        await self.compare_limits()
+        await self.compare_holds_and_credits()
+        await self.compare_usage()
+        await self.compare_log()
+
+    async def compare_limits(self) -> None:
+        for product in (PRODUCT, OTHER):
+            found = await self.limits.check(
+                self.opened.caller, LimitQuestion(customer_ref=CUSTOMER, product_ref=product)
+            )
+            bought = self.model.enrolled(product)
+            if bought is not None and not bought.ref:
+                assert found.account.purchase is not None
+                bought.ref = found.account.purchase.ref
+            within, remaining = self.model.remaining(product)
+            assert found.access == (within, told(remaining))
+
+    async def compare_holds_and_credits(self) -> None:
+        ledger, model = self.opened.ledger, self.model
+        balance = await ledger.balance(self.scope_id, CUSTOMER)
+        assert (balance.credits, balance.held) == (model.balance, model.held_credits())
+        for number, expected in zip(self.numbers, model.holds, strict=True):
+            hold = await ledger.hold(self.scope_id, number)
+            assert hold is not None
+            assert hold.status == expected.status(model.now)
+
+    async def compare_usage(self) -> None:
+        """Of each purchase, ended ones too."""
+        question = PurchaseQuestion(customer_ref=CUSTOMER)
+        purchases = await self.opened.catalog.purchases.matching(self.scope_id, question)
+        assert {each.ref for each in purchases} == {each.ref for each in self.model.bought}
+        accounts = await self.opened.ledger.of_purchases(self.scope_id, purchases)
+        expected = {each.ref: each for each in self.model.bought}
+        for purchase, account in zip(purchases, accounts, strict=True):
+            bought = expected[purchase.ref]
+            assert account.has_access == bought.gives_access(self.model.now)
+            assert account.period is not None
+            number = account.period.number
+            assert Fraction(account.used, NANO) == bought.used_in(number)
+            assert Fraction(account.held, NANO) == self.model.held(bought, number)
+
+    async def compare_log(self) -> None:
+        """The events of the log, added up by when they happened, are what the ledger has."""
+        events, entries = await self.stored(), await self.opened.entries()
+        assert sum(event.units for event in events.values()) == sum(self.model.stored)
+        assert len(events) == len(self.model.stored)
+        logged: dict[tuple[str, int], Fraction] = defaultdict(Fraction)
+        bought = {each.ref: each for each in self.model.bought}
+        for entry in entries:
+            if isinstance(entry, Consumed | Ended) and entry.event_number:
+                event = events[entry.event_number]
+                assert event.outcome == Outcome.SUCCESS
+                assert event.purchase_ref is not None
+                period = bought[event.purchase_ref].period(event.at)
+                assert period is not None
+                logged[event.purchase_ref, period] += event.units
+        for ref, each in bought.items():
+            used = await self.opened.ledger.used(self.scope_id, ref)
+            for period in used.keys() | {period for period, _ in each.used}:
+                found = Fraction(used.get(period, 0), NANO)
+                assert found == logged[ref, period] == each.used_in(period)
+        moved = sum(entry.credits for entry in entries if isinstance(entry, Credited))
+        debited = sum(entry.debit for entry in entries if isinstance(entry, Consumed | Ended))
+        assert moved - debited == self.model.balance
+
+    async def stored(self) -> dict[int, Stored]:
+        """Every meter event in the log, by its number."""
+        found: dict[int, Stored] = {}
+        after = 0
+        while records := await self.opened.log.read(after, 100_000):
+            after = records[-1].position
+            for record in records:
+                assert record.kind is Kind.METER
+                events, metered = record.events, record.metered
+                assert metered is not None
+                for row in range(len(events)):
+                    units = Fraction(events.units_whole[row] * NANO + events.units_nano[row], NANO)
+                    at = events.timestamp[row]
+                    found[record.first_number + row] = Stored(
+                        metered.purchase_ref[row],
+                        record.received_at if at is None else at,
+                        units,
+                        metered.outcome[row],
+                    )
+        return found
