@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from meterhouse.model.audit import Action
 from meterhouse.model.customer import Deletion
@@ -15,7 +16,7 @@ from meterhouse.model.errors import (
     ValidationFailed,
 )
 from meterhouse.model.meter import Aggregation, NewMeter
-from meterhouse.model.plan import Plan
+from meterhouse.model.plan import Plan, PlanStatus
 from meterhouse.model.plan_body import NewPlan, PlanDetails
 from meterhouse.model.product import NewProduct, ProductDetails
 from meterhouse.model.tenant import Caller
@@ -200,7 +201,8 @@ async def test_a_plan_keeps_a_meter_archived_after_it_and_can_go_back_to_request
     made = await catalog.plans.create(caller, PRODUCT, NewPlan(name="Words", measures="words"))
     await catalog.meters.archive(caller, "mtr_words")
     repeated = PlanDetails(meter_ref="mtr_words", measures="words")
-    assert await catalog.plans.change(caller, PRODUCT, made.ref, repeated) == made
+    kept = await catalog.plans.change(caller, PRODUCT, made.ref, repeated)
+    assert kept == replace(made, status=PlanStatus.INACTIVE)  # it is sold no more
     after = await catalog.plans.change(caller, PRODUCT, made.ref, PlanDetails(measures="requests"))
     assert (after.meter_ref, after.measures) == ("mtr_requests", "requests")
 

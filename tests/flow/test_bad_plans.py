@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.conftest import Client
 from tests.flow.answers import faults, ok
 from tests.flow.test_plans import URL, create
@@ -46,6 +48,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"meterRef": "mtr_none"}, "meterRef"),
     ({"meterRef": ""}, "meterRef"),
     ({"measures": "unheard of"}, "measures"),
+    ({"measures": "seen"}, "measures"),
+    ({"meterRef": "mtr_seen"}, "meterRef"),
     ({"meterRef": "mtr_requests", "measures": "tokens"}, "measures"),
     ({"pricingOptions": [{"price": 5}]}, "pricingOptions.0.currency"),
     ({"pricingOptions": [{"currency": "USD"}]}, "pricingOptions.0.price"),
@@ -88,6 +92,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"cancellationNoticeDays": 1.5}, "cancellationNoticeDays"),
     ({"maxActiveUsers": -1}, "maxActiveUsers"),
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+async def seen(client: Client) -> None:
+    """A meter for analytics: nothing that is sold counts on it."""
+    ok(await client.post("/v1/meters", json={"name": "seen", "reference": "mtr_seen", "kind": "usage"}), 201)
 
 
 async def test_a_bad_plan_is_refused_by_its_field_and_is_not_made(client: Client) -> None:

@@ -173,27 +173,6 @@ async def test_a_hybrid_purchase_says_what_its_overage_costs(client: Client) -> 
     assert (used["used"], used["overageUnits"], used["overageCost"]) == (8, 3, 4.5)
 
 
-async def test_user_info_says_who_has_what_and_how_much_of_it_is_used(client: Client) -> None:
-    body = {"customerRef": CUSTOMER, "productRef": PRODUCT}
-    found = ok(await client.post("/v1/sdk/user-info", json=body))
-    assert (found["status"], "purchase" in found) == ("No active purchase: Content API", False)
-    await activate(client, await plan(client, **FREE))
-    await track(client, units=4)
-    found = ok(await client.post("/v1/sdk/user-info", json=body))
-    assert found["status"] == "Active subscription: Content API (40% usage consumed)"
-    assert found["purchase"]["usage"] == {
-        "used": 4, "remaining": 6, "total": 10, "meterRef": "mtr_requests", "percentUsed": 40,
-    }  # fmt: skip
-    assert found["user"]["reference"] == CUSTOMER
-    assert found["verifyUrl"].startswith("http://meterhouse.test/customer?id=")
-    assert set(faults(await client.post("/v1/sdk/user-info", json={}))) == set(body)
-    error(
-        await client.post("/v1/sdk/user-info", json=body | {"customerRef": "cus_NONE"}),
-        404,
-        "customer_not_found",
-    )
-
-
 async def test_a_customer_session_lasts_fifteen_minutes(timed: tuple[Clock, Client]) -> None:
     clock, client = timed
     made = ok(await client.post("/v1/sdk/customers/customer-sessions", json={"customerRef": CUSTOMER}), 201)
@@ -292,10 +271,3 @@ async def test_an_ended_purchase_shows_its_last_period(timed: tuple[Clock, Clien
     )
     clock.advance(timedelta(days=60))
     assert await purchase(client, bought) == shown
-
-
-async def test_user_info_has_a_total_where_there_is_no_limit(client: Client) -> None:
-    await activate(client, await plan(client, name="Open"))
-    body = {"customerRef": CUSTOMER, "productRef": PRODUCT}
-    used = ok(await client.post("/v1/sdk/user-info", json=body))["purchase"]["usage"]
-    assert (used["total"], used["remaining"], used["percentUsed"]) == (10**15, 10**15, None)

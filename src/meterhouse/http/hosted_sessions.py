@@ -89,7 +89,11 @@ class HostedRoutes:
         self._addresses = addresses
 
     async def open_customer(
-        self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[CustomerSessionBody]
+        self,
+        caller: NamedDependency[Caller],
+        key: NamedDependency[str | None],
+        request: AnyRequest,
+        data: JSONBody[CustomerSessionBody],
     ) -> CustomerSessionAnswer:
         """Make a link to the customer's own page."""
         check_refs({"customerRef": data.customer_ref}, {"productRef": data.product_ref})
@@ -97,7 +101,7 @@ class HostedRoutes:
         if data.product_ref is not None:
             await self._product(caller, data.product_ref)
         new = NewHosted(kind=HostedKind.CUSTOMER, customer_ref=customer.ref, product_ref=data.product_ref)
-        session_id, url = await self._open(caller, new, request)
+        session_id, url = await self._open(caller, new, request, key)
         return CustomerSessionAnswer(session_id, url)
 
     async def customer_session(
@@ -175,8 +179,8 @@ class HostedRoutes:
     ) -> tuple[str, str]:
         """Return the id and the address of a new session. The same key again returns the same ones."""
         headers = dict(request.scope["headers"])
-        once = Once.of("createCheckoutSession", key, new)
-        again = None if key is None else _repeatable_id(headers, key)
+        once = Once.of(f"create{new.kind.capitalize()}Session", key, new)
+        again = None if key is None else _repeatable_id(headers, new.kind, key)
         session_id = await self._catalog.hosted.open(caller.scope.id, new, once, again)
         return session_id, self._addresses.of(new.kind, session_id, headers)
 
@@ -193,13 +197,13 @@ class HostedRoutes:
         return product
 
 
-def _repeatable_id(headers: dict[bytes, bytes], key: str) -> str:
+def _repeatable_id(headers: dict[bytes, bytes], kind: HostedKind, key: str) -> str:
     """Return the session id that a caller's idempotency key stands for.
 
     Ids are not kept: a repeat has to make it again, and only who has the caller's own secret can.
     """
     secret = headers.get(b"authorization") or (cookies.secret_of(headers) or "").encode()
-    return hmac.digest(secret, f"checkout session {key}".encode(), "sha256").hex()[:_ID_CHARACTERS]
+    return hmac.digest(secret, f"{kind} session {key}".encode(), "sha256").hex()[:_ID_CHARACTERS]
 
 
 def _url_fault(url: str | None) -> str | None:

@@ -21,7 +21,7 @@ from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.hold import hold_ref
 from meterhouse.model.hosted import HostedKind
 from meterhouse.model.once import key_fault
-from meterhouse.model.plan import DEFAULT_MEASURES, Plan, PlanType
+from meterhouse.model.plan import DEFAULT_MEASURES, Plan, PlanType, PricingOption
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 
 _MAX_TTL_SECONDS: Final = 86_400
@@ -67,6 +67,7 @@ class PlanItem(Struct, rename="camel", omit_defaults=True, kw_only=True):
     price: int
     currency: str
     requires_payment: bool
+    pricing_options: tuple[PricingOption, ...]
     free_units: int | UnsetType = UNSET
     credits_per_unit: int | UnsetType = UNSET
     billing_model: str | UnsetType = UNSET
@@ -175,6 +176,7 @@ def plan_item(plan: Plan) -> PlanItem:
         price=plan.price,
         currency=plan.currency,
         requires_payment=plan.requires_payment,
+        pricing_options=plan.pricing_options,
         free_units=plan.free_units,
         credits_per_unit=plan.credits_per_unit or UNSET,
         billing_model=plan.billing_model or UNSET,
@@ -197,6 +199,8 @@ def _question(asked: LimitBody, header: str | None) -> LimitQuestion:
             faults.append(FieldError(path, _REQUIRED))
         elif len(ref) > MAX_REF:
             faults.append(FieldError(path, f"must have 1 to {MAX_REF} characters"))
+    if customer_ref and asked.customer_id not in (None, customer_ref):
+        faults.append(FieldError("customerRef", "is given twice, with different values; send one of them"))
     reserve = None if asked.reserve is None else _reservation(asked.reserve, header, faults)
     if reserve is None and (fault := key_fault(None, header)):
         faults.append(FieldError("idempotencyKey", fault))

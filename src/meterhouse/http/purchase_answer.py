@@ -35,13 +35,16 @@ class UsageAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
     carriedOverUnits: of them, what rolled over into it. heldUnits: in open holds.
 
-    overageUnits: of what was used, beyond the limit. overageCost: minor units of US dollars.
+    overageUnits: of what was used, beyond the limit. usageCost: what the period's usage comes to at its end,
+    left out where plans bill none then; overageCost: of it, what is beyond the limit of a hybrid plan. Both
+    in minor units of US dollars.
     """
 
     used: Raw
     overage_units: Raw
     overage_cost: Raw
     held_units: Raw
+    usage_cost: Raw | UnsetType = UNSET
     limit_units: Raw | UnsetType = UNSET
     carried_over_units: Raw | UnsetType = UNSET
     period_start: str | UnsetType = UNSET
@@ -135,14 +138,15 @@ def _snapshot(plan: Plan) -> SnapshotAnswer:
 def _usage(view: PurchaseView) -> UsageAnswer:
     account, plan, terms = view.account, view.plan, view.purchase.terms
     over = overage_units(plan, account.used, account.carried)
-    cost = Fraction(0)
-    if plan.type is PlanType.HYBRID:
-        cost = usage_bill(plan, account.used, account.carried) / CREDITS_PER_MINOR_UNIT
+    cost = usage_bill(plan, account.used, account.carried) / CREDITS_PER_MINOR_UNIT
+    is_hybrid = plan.type is PlanType.HYBRID
+    bills_usage = is_hybrid or (plan.type is PlanType.USAGE_BASED and not plan.is_prepaid)
     period = account.period
     return UsageAnswer(
         used=exact(account.used),
         overage_units=exact(over),
-        overage_cost=number(Decimal(cost.numerator) / Decimal(cost.denominator), quote=False),
+        overage_cost=_money(cost) if is_hybrid else _money(Fraction(0)),
+        usage_cost=_money(cost) if bills_usage else UNSET,
         held_units=exact(account.held),
         limit_units=UNSET if terms.limit is None else exact(terms.limit + account.carried),
         carried_over_units=exact(account.carried) if plan.rollover_unused_units else UNSET,
@@ -150,3 +154,7 @@ def _usage(view: PurchaseView) -> UsageAnswer:
         period_end=iso_or_unset(view.period_end),
         reset_date=iso_or_unset(view.period_end),
     )
+
+
+def _money(minor_units: Fraction) -> Raw:
+    return number(Decimal(minor_units.numerator) / Decimal(minor_units.denominator), quote=False)

@@ -141,14 +141,18 @@ class PurchaseRoutes:
         return PurchaseChanged(purchase_answer(view))
 
     async def activate(
-        self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[ActivateBody]
+        self,
+        caller: NamedDependency[Caller],
+        key: NamedDependency[str | None],
+        request: AnyRequest,
+        data: JSONBody[ActivateBody],
     ) -> ActivationAnswer:
         """Give a customer a plan, or say what has to be done first: paying, or topping up."""
         check_refs(
             {"customerRef": data.customer_ref, "productRef": data.product_ref, "planRef": data.plan_ref}
         )
         outcome = await self._activations.activate(
-            caller, data.customer_ref or "", data.product_ref or "", data.plan_ref or ""
+            caller, data.customer_ref or "", data.product_ref or "", data.plan_ref or "", key
         )
         return self._activation(outcome, request)
 

@@ -2,13 +2,14 @@
 
 from decimal import Decimal
 
+import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from meterhouse.http.render import exact, iso, iso_or_unset, number
 from meterhouse.metering.access import UNLIMITED, access
 from meterhouse.metering.decide import free_units
 from meterhouse.metering.purchases import PurchaseView
-from meterhouse.model.plan import BillingCycle, PlanType
+from meterhouse.model.plan import BillingCycle, Plan, PlanType
 from meterhouse.model.purchase import PurchaseStatus
 from meterhouse.model.units import NANO
 
@@ -21,13 +22,15 @@ class UserAnswer(Struct, rename="camel"):
 
 
 class UserPlan(Struct, rename="camel"):
+    """features: the names of those it has, null for none; what they are is in the purchase's planSnapshot."""
+
     reference: str
     name: str
     type: PlanType
     price: int
     currency: str
     billing_cycle: BillingCycle | None
-    features: Raw
+    features: list[str] | None
     limits: Raw
 
 
@@ -80,7 +83,7 @@ def sentence(view: PurchaseView) -> str:
 
 
 def _percent(used: int, total: int) -> int:
-    return 100 if not total else used * 100 // total
+    return used * 100 // total if total else 0
 
 
 def user_usage(view: PurchaseView) -> UserUsage:
@@ -94,6 +97,11 @@ def user_usage(view: PurchaseView) -> UserUsage:
         meter_ref=view.plan.meter_ref,
         percent_used=number(percent, quote=False),
     )
+
+
+def _features(plan: Plan) -> list[str] | None:
+    said = msgspec.json.decode(plan.free_form("features"), type=dict[str, Raw])
+    return [name for name, value in said.items() if bytes(value) not in (b"false", b"null")] or None
 
 
 def user_purchase(view: PurchaseView) -> UserPurchase:
@@ -113,7 +121,7 @@ def user_purchase(view: PurchaseView) -> UserPurchase:
             price=plan.period_price,
             currency=plan.currency,
             billing_cycle=plan.billing_cycle,
-            features=plan.free_form("features"),
+            features=_features(plan),
             limits=plan.free_form("limits"),
         ),
     )

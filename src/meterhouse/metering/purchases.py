@@ -9,6 +9,7 @@ from meterhouse.metering.history import PeriodUse, history
 from meterhouse.model.errors import PurchaseNotReactivable
 from meterhouse.model.hosted import HostedKind, NewHosted
 from meterhouse.model.ledger import Account
+from meterhouse.model.once import Once
 from meterhouse.model.plan import Plan, PlanType
 from meterhouse.model.purchase import Origin, Purchase, PurchaseQuestion, PurchaseStatus, Sale
 from meterhouse.model.tenant import Caller
@@ -106,11 +107,26 @@ class Activations:
         self._topup_first = topup_first
 
     async def activate(
-        self, caller: Caller, customer_ref: str, product_ref: str, plan_ref: str
+        self, caller: Caller, customer_ref: str, product_ref: str, plan_ref: str, key: str | None
     ) -> ActivationOutcome:
-        """Give a customer a plan, or say what has to be done first. Nothing is refused with an error."""
+        """Give a customer a plan, or say what has to be done first.
+
+        What activated something answers so again when its key is repeated; whatever else is answered uses up
+        no key. Raises IdempotencyConflict, and nothing else.
+        """
         scope_id = caller.scope.id
+        once = Once.of("activatePlan", key, customer_ref, product_ref, plan_ref)
+        again = None if once is None else await self._catalog.purchases.activated(scope_id, once)
+        if again is not None:
+            balance = await self._ledger.balance(scope_id, customer_ref)
+            return _done(ActivationStatus.ACTIVATED, again.plan, again, balance.credits)
         plan = await self._catalog.plans.get(scope_id, plan_ref)
+        return await self._activate(caller, customer_ref, product_ref, plan, once)
+
+    async def _activate(
+        self, caller: Caller, customer_ref: str, product_ref: str, plan: Plan | None, once: Once | None
+    ) -> ActivationOutcome:
+        scope_id = caller.scope.id
         if fault := await self._fault(scope_id, customer_ref, product_ref, plan):
             return ActivationOutcome(status=ActivationStatus.INVALID, message=fault)
         assert plan is not None  # noqa: S101 - else it were at fault
@@ -126,13 +142,13 @@ class Activations:
                 kind=HostedKind.CHECKOUT,
                 customer_ref=customer_ref,
                 product_ref=product_ref,
-                plan_ref=plan_ref,
+                plan_ref=plan.ref,
             )
             checkout = await self._catalog.hosted.open(scope_id, new)
             return ActivationOutcome(status=ActivationStatus.PAYMENT_REQUIRED, plan=plan, checkout=checkout)
         sale = Sale(customer_ref=customer_ref, plan=plan, origin=Origin.ACTIVATION, paid=False)
         try:
-            bought = await self._catalog.purchases.activate(caller, sale)
+            bought = await self._catalog.purchases.activate(caller, sale, once)
         except PurchaseNotReactivable as error:
             return ActivationOutcome(status=ActivationStatus.INVALID, message=str(error))
         return _done(ActivationStatus.ACTIVATED, plan, bought.purchase, credits_)

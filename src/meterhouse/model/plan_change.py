@@ -96,6 +96,11 @@ def no_default(plan: Plan, now_us: int) -> Plan:
     return replace(plan, is_default=False, updated_at=now_us)
 
 
+def deactivated(plan: Plan, now_us: int) -> Plan:
+    """Return the plan as it is once it is offered no more."""
+    return replace(plan, status=PlanStatus.INACTIVE, updated_at=now_us)
+
+
 def _type_said(said: str) -> PlanType:
     """The contract takes a type it does not know for recurring."""
     return PlanType(said) if said in tuple(PlanType) else PlanType.RECURRING

@@ -157,6 +157,11 @@ def changed(product: Product, details: ProductDetails, now_us: int) -> Product:
     return msgspec.structs.replace(product, **said, updated_at=now_us)
 
 
+def deactivated(product: Product, now_us: int) -> Product:
+    """Return the product as it is once it is sold no more."""
+    return msgspec.structs.replace(product, status="inactive", updated_at=now_us)
+
+
 def _merged(config: str, said: ProductConfig) -> str:
     merged = msgspec.json.decode(config) | msgspec.to_builtins(said, builtin_types=(Decimal,))
     if said.validity_period is not None:

@@ -91,7 +91,11 @@ class Products(Protocol):
         ...
 
     async def delete(self, caller: Caller, ref: str, once: Once | None = None) -> Deletion:
-        """Delete a product and its plans, see `Customers.delete`. Raises ProductNotFound."""
+        """Delete a product and its plans, see `Customers.delete`. In sandbox its purchases end with it.
+
+        In live one that was sold stays, inactive and its plans with it: nothing more is sold, and what was
+        bought goes on. Raises ProductNotFound.
+        """
         ...
 
     async def page(self, scope_id: int, question: ProductQuestion) -> ProductPage:
@@ -139,14 +143,22 @@ class Plans(Protocol):
 class Purchases(Protocol):
     """The purchases of every scope. For writes and `once`, see `Customers`."""
 
-    async def activate(self, caller: Caller, sale: Sale) -> Activation:
+    async def activate(self, caller: Caller, sale: Sale, once: Once | None = None) -> Activation:
         """Give a customer a plan, from now on, in the place of what it has of the plan's product.
 
+        A repeat by `once` answers the first activation, also where another plan took its place since.
         Nothing is done where it has the plan already, or, with Origin.FREE_DEFAULT, any plan of the product.
         A plan with a trial that is not paid for begins with it. A purchase of it that the customer once had
         goes on, unless this one is paid for: with its trial, its periods and what was used in them. Where it
         has ended by itself, a plan whose use is paid for begins again, without a trial; raises
         PurchaseNotReactivable where it is free or has to be paid for first, and nothing is done.
+        """
+        ...
+
+    async def activated(self, scope_id: int, once: Once) -> Purchase | None:
+        """Return what a key was activated with, as it was then; None for a key that is new.
+
+        Raises IdempotencyConflict.
         """
         ...
 
@@ -225,5 +237,8 @@ class Meters(Protocol):
         ...
 
     async def archive(self, caller: Caller, ref: str, once: Once | None = None) -> Meter:
-        """Put a meter away; it can still be asked. Again is a no-op. Raises MeterNotFound, DefaultMeter."""
+        """Put a meter away; it can still be asked. Again is a no-op. Raises MeterNotFound, DefaultMeter.
+
+        The plans that measure it become inactive: none is sold any more, and what was bought goes on.
+        """
         ...

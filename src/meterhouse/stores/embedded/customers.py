@@ -207,7 +207,7 @@ def _delete(connection: sqlite3.Connection, caller: Caller, ref: str, now_us: in
         connection.execute(
             "UPDATE customer SET deleted_at = ? WHERE scope_id = ? AND ref = ?", (now_us, scope_id, ref)
         )
-    purchases.end_all_of(connection, scope_id, ref, now_us)
+    purchases.end_all_of(connection, scope_id, "customer_ref", ref, now_us)
     payments.forget(connection, scope_id, ref)
     hosted.end_all_of(connection, scope_id, ref, now_us)
     bump_generation(connection)

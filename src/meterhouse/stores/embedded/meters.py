@@ -24,6 +24,7 @@ from meterhouse.model.meter import (
 from meterhouse.model.once import Once
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
+from meterhouse.stores.embedded import plans
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.writes import free_ref, note, once_only
 
@@ -66,6 +67,7 @@ class SqliteMeters:
         def work(connection: sqlite3.Connection, at: int) -> Meter:
             before = _existing(connection, caller.scope.id, ref)
             after = before if before.status is MeterStatus.ARCHIVED else archived(before, at)
+            plans.deactivate_measuring(connection, caller, ref, at)
             return _replace(connection, caller, before, after, Action.METER_ARCHIVED)
 
         return await self._write(caller, once, work)

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.customer import Deletion, deletion
 from meterhouse.model.errors import PlanNotFound, ProductNotFound, ReferenceTaken, ValidationFailed
-from meterhouse.model.event import to_microseconds
+from meterhouse.model.event import Kind, to_microseconds
 from meterhouse.model.meter import Aggregation, MeterStatus
 from meterhouse.model.once import Once
 from meterhouse.model.plan import DEFAULT_MEASURES, DEFAULT_METER_REF, Plan
 from meterhouse.model.plan_body import NewPlan, PlanDetails
-from meterhouse.model.plan_change import changed, copied, created, no_default
+from meterhouse.model.plan_change import changed, copied, created, deactivated, no_default
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
 from meterhouse.stores.embedded.database import Database
@@ -73,7 +73,10 @@ class SqlitePlans:
         def work(connection: sqlite3.Connection) -> Plan:
             before = _existing(connection, caller.scope.id, product_ref, ref)
             asked = _measured(connection, caller.scope.id, before, details)
-            return _replace(connection, caller, before, changed(asked, details, now_us))
+            after = changed(asked, details, now_us)
+            if after.is_active and not before.is_active:
+                _check_meter_is_active(connection, caller.scope.id, after)
+            return _replace(connection, caller, before, after)
 
         return await self._database.write(
             lambda connection: once_only(connection, caller.scope.id, once, Plan, lambda: work(connection))
@@ -121,6 +124,25 @@ def delete_of(connection: sqlite3.Connection, caller: Caller, product_ref: str, 
         _delete(connection, caller, plan, now_us)
 
 
+def deactivate_of(connection: sqlite3.Connection, caller: Caller, product_ref: str, now_us: int) -> None:
+    """Offer a product's plans no more, inside the transaction that deactivates the product."""
+    for plan in _all(connection, caller.scope.id, product_ref):
+        if plan.is_active:
+            _replace(connection, caller, plan, deactivated(plan, now_us))
+
+
+def deactivate_measuring(connection: sqlite3.Connection, caller: Caller, meter_ref: str, now_us: int) -> None:
+    """Offer the plans that measure a meter no more, inside the transaction that archives it."""
+    rows = connection.execute(
+        "SELECT body FROM plan WHERE scope_id = ? AND deleted_at IS NULL AND status = 'active'"
+        " AND json_extract(body, '$.meterRef') = ?",
+        (caller.scope.id, meter_ref),
+    )
+    for (body,) in rows.fetchall():
+        plan = _decode(body)
+        _replace(connection, caller, plan, deactivated(plan, now_us))
+
+
 def _create(
     connection: sqlite3.Connection, caller: Caller, product_ref: str, new: NewPlan, now_us: int
 ) -> Plan:
@@ -157,14 +179,27 @@ def _measured(connection: sqlite3.Connection, scope_id: int, plan: Plan, details
 def _meter(connection: sqlite3.Connection, scope_id: int, column: str, value: str) -> tuple[str, str]:
     field = "meterRef" if column == "ref" else "measures"
     row = connection.execute(
-        f"SELECT ref, name, status, aggregation FROM meter WHERE scope_id = ? AND {column} = ?",
+        f"SELECT ref, name, status, kind, aggregation FROM meter WHERE scope_id = ? AND {column} = ?",
         (scope_id, value),
     ).fetchone()
     if row is None or row[2] != MeterStatus.ACTIVE:
         raise ValidationFailed.of(field, "must name a meter that is there and not archived, see /v1/meters")
-    if row[3] not in (Aggregation.COUNT, Aggregation.SUM):
-        raise ValidationFailed.of(field, f"must name a meter that counts or sums, not one of {row[3]}")
+    if row[3] != Kind.METER:
+        raise ValidationFailed.of(
+            field, "must name a meter of kind meter: one of kind usage enforces nothing"
+        )
+    if row[4] not in (Aggregation.COUNT, Aggregation.SUM):
+        raise ValidationFailed.of(field, f"must name a meter that counts or sums, not one of {row[4]}")
     return row[0], row[1]
+
+
+def _check_meter_is_active(connection: sqlite3.Connection, scope_id: int, plan: Plan) -> None:
+    """Raises ValidationFailed."""
+    found = connection.execute(
+        "SELECT status FROM meter WHERE scope_id = ? AND ref = ?", (scope_id, plan.meter_ref)
+    ).fetchone()
+    if found != (MeterStatus.ACTIVE,):
+        raise ValidationFailed.of("status", "must not be active: its meter is archived; name another meter")
 
 
 def _end_other_defaults(connection: sqlite3.Connection, caller: Caller, plan: Plan) -> None:

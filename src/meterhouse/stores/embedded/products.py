@@ -23,6 +23,7 @@ from meterhouse.model.product import (
     changed,
     copy_name,
     created,
+    deactivated,
     deletion,
 )
 from meterhouse.model.ref import Prefix
@@ -128,6 +129,8 @@ def create(connection: sqlite3.Connection, caller: Caller, new: NewProduct, now_
         raise ReferenceTaken
     ref = new.reference or free_ref(Prefix.PRODUCT, lambda ref: _is_taken(connection, scope_id, ref))
     product = created(new, ref, now_us)
+    # What was paid for since the last product of this ref was forgotten is not of this one.
+    purchases.end_all_of(connection, scope_id, "product_ref", ref, now_us)
     _insert(connection, scope_id, product)
     note(connection, caller, now_us, Write(Action.PRODUCT_CREATED, product.ref, None, product))
     return product
@@ -139,17 +142,10 @@ def _change(
     scope_id = caller.scope.id
     before = _existing(connection, scope_id, ref)
     after = changed(before, details, now_us)
-    if msgspec.structs.replace(after, updated_at=before.updated_at) == before:
-        return before
     holder = _find(connection, scope_id, "name", after.name)
     if holder is not None and holder.ref != ref:
         raise ProductNameTaken
-    connection.execute(
-        f"UPDATE product SET ({_COLUMNS}) = (?{', ?' * (len(_FIELDS) - 1)}) WHERE scope_id = ? AND ref = ?",
-        (*msgspec.structs.astuple(after), scope_id, ref),
-    )
-    note(connection, caller, now_us, Write(Action.PRODUCT_UPDATED, after.ref, before, after))
-    return after
+    return _replace(connection, caller, before, after)
 
 
 def _clone(
@@ -181,9 +177,14 @@ def _delete(connection: sqlite3.Connection, caller: Caller, ref: str, now_us: in
     outcome = deletion(
         caller.scope.environment, has_purchases=purchases.has_purchases(connection, scope_id, ref)
     )
+    if outcome is Deletion.DEACTIVATED:
+        plans.deactivate_of(connection, caller, ref, now_us)
+        _replace(connection, caller, before, deactivated(before, now_us))
+        return outcome
     plans.delete_of(connection, caller, ref, now_us)
     if outcome is Deletion.DELETED:
         connection.execute("DELETE FROM product WHERE scope_id = ? AND ref = ?", (scope_id, ref))
+        purchases.end_all_of(connection, scope_id, "product_ref", ref, now_us)
     else:
         connection.execute(
             "UPDATE product SET deleted_at = ? WHERE scope_id = ? AND ref = ?", (now_us, scope_id, ref)
@@ -191,6 +192,17 @@ def _delete(connection: sqlite3.Connection, caller: Caller, ref: str, now_us: in
     bump_generation(connection)
     note(connection, caller, now_us, Write(Action.PRODUCT_DELETED, before.ref, before, None))
     return outcome
+
+
+def _replace(connection: sqlite3.Connection, caller: Caller, before: Product, after: Product) -> Product:
+    if msgspec.structs.replace(after, updated_at=before.updated_at) == before:
+        return before
+    connection.execute(
+        f"UPDATE product SET ({_COLUMNS}) = (?{', ?' * (len(_FIELDS) - 1)}) WHERE scope_id = ? AND ref = ?",
+        (*msgspec.structs.astuple(after), caller.scope.id, after.ref),
+    )
+    note(connection, caller, after.updated_at, Write(Action.PRODUCT_UPDATED, after.ref, before, after))
+    return after
 
 
 def _insert(connection: sqlite3.Connection, scope_id: int, product: Product) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -29,7 +29,7 @@ from meterhouse.model.purchase import (
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.writes import free_ref, note, once_only
+from meterhouse.stores.embedded.writes import free_ref, kept_answer, note, once_only
 
 _FIELDS: Final = Purchase.__struct_fields__  # each is a column of the same name, but the snapshot
 _COLUMNS: Final = ", ".join("snapshot_id" if field == "snapshot" else field for field in _FIELDS)
@@ -44,9 +44,21 @@ class SqlitePurchases:
         self._database = database
         self._now = now
 
-    async def activate(self, caller: Caller, sale: Sale) -> Activation:
+    async def activate(self, caller: Caller, sale: Sale, once: Once | None = None) -> Activation:
         now_us = to_microseconds(self._now())
-        return await self._database.write(lambda connection: activate(connection, caller, sale, now_us))
+        return await self._database.write(
+            lambda connection: once_only(
+                connection,
+                caller.scope.id,
+                once,
+                Activation,
+                lambda: activate(connection, caller, sale, now_us),
+            )
+        )
+
+    async def activated(self, scope_id: int, once: Once) -> Purchase | None:
+        kept = kept_answer(self._database.reader(), scope_id, once)
+        return None if kept is None else msgspec.json.decode(kept, type=Activation).purchase
 
     async def get(self, scope_id: int, ref: str) -> Purchase | None:
         return find(self._database.reader(), scope_id, ref)
@@ -137,12 +149,18 @@ def has_purchases(connection: sqlite3.Connection, scope_id: int, product_ref: st
     return found.fetchone() is not None
 
 
-def end_all_of(connection: sqlite3.Connection, scope_id: int, customer_ref: str, now_us: int) -> None:
-    """End what a deleted customer has: who gets its ref again must inherit nothing."""
+def end_all_of(
+    connection: sqlite3.Connection,
+    scope_id: int,
+    whose: Literal["customer_ref", "product_ref"],
+    ref: str,
+    now_us: int,
+) -> None:
+    """End the purchases of a deleted customer or product: who gets its ref again must inherit none."""
     connection.execute(
         "UPDATE purchase SET is_current = 0, status = :status, ends_at = coalesce(min(ends_at, :now), :now)"
-        " WHERE scope_id = :scope AND customer_ref = :customer AND is_current = 1",
-        {"status": PurchaseStatus.EXPIRED, "now": now_us, "scope": scope_id, "customer": customer_ref},
+        f" WHERE scope_id = :scope AND {whose} = :ref AND is_current = 1",
+        {"status": PurchaseStatus.EXPIRED, "now": now_us, "scope": scope_id, "ref": ref},
     )
 
 
