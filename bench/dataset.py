@@ -17,7 +17,7 @@ from meterhouse.model.event import Columns, Submission
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.settings import Settings
 from meterhouse.stores.embedded.accounts.state import Accounts
-from meterhouse.stores.embedded.catalog import first_start, open_catalog
+from meterhouse.stores.embedded.catalog.catalog import first_start, open_catalog
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.log import SqliteLog

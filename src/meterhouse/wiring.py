@@ -38,14 +38,14 @@ from meterhouse.settings import Settings
 from meterhouse.stores.embedded import rebuild
 from meterhouse.stores.embedded.accounts.fold import differing, fold
 from meterhouse.stores.embedded.accounts.state import Accounts
-from meterhouse.stores.embedded.catalog import FirstStart, first_start, open_catalog
+from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, open_catalog
+from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.checks import books, derived, machine
 from meterhouse.stores.embedded.database import Database, heartbeat
 from meterhouse.stores.embedded.directory_lock import DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
-from meterhouse.stores.embedded.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 

@@ -10,7 +10,7 @@ from meterhouse.model.customer import NewCustomer
 from meterhouse.model.once import Once
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
-from meterhouse.stores.embedded.catalog import FirstStart, first_start, open_catalog
+from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.database import Database
 
 

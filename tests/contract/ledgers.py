@@ -15,7 +15,7 @@ from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog, EventLog, Ledger
 from meterhouse.stores.embedded.accounts.fold import differing, fold
 from meterhouse.stores.embedded.accounts.state import Accounts
-from meterhouse.stores.embedded.catalog import first_start, open_catalog
+from meterhouse.stores.embedded.catalog.catalog import first_start, open_catalog
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger

@@ -12,9 +12,9 @@ from meterhouse.model.event import Kind
 from meterhouse.model.meter import default_meters
 from meterhouse.model.plan import Plan
 from meterhouse.model.purchase import Origin, Purchase, PurchaseStatus
+from meterhouse.stores.embedded.catalog.meters import SqliteMeters
+from meterhouse.stores.embedded.catalog.purchases import SqlitePurchases
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.meters import SqliteMeters
-from meterhouse.stores.embedded.purchases import SqlitePurchases
 from tests.contract.catalogs import Clock
 
 

@@ -1,7 +1,7 @@
 """A key, a session and a ref end within a second everywhere: nobody remembers one for as long."""
 
 from meterhouse.http import auth
-from meterhouse.stores.embedded import directory
+from meterhouse.stores.embedded.catalog import directory
 
 
 def test_what_is_remembered_is_remembered_for_half_a_second_at_most() -> None:

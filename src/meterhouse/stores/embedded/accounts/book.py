@@ -15,9 +15,9 @@ from meterhouse.model.ledger import Account, Action, Credit, Expire, Release, Re
 from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
 from meterhouse.model.units import NANO
-from meterhouse.stores.embedded import customers
 from meterhouse.stores.embedded.accounts.rows import BalanceRow, Customer, PeriodKey, Rows
 from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
+from meterhouse.stores.embedded.catalog import customers
 
 
 class Book:

@@ -10,9 +10,9 @@ from meterhouse.model.hold import Hold
 from meterhouse.model.ledger import Track
 from meterhouse.model.meter import Meter
 from meterhouse.model.purchase import Purchase
-from meterhouse.stores.embedded import meters, purchases
 from meterhouse.stores.embedded.accounts import state
 from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
+from meterhouse.stores.embedded.catalog import meters, purchases
 
 _MOST_METERS: Final = 10_000
 Customer = tuple[int, str]

@@ -24,9 +24,9 @@ from meterhouse.model.meter import (
 from meterhouse.model.once import Once
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
-from meterhouse.stores.embedded import plans
+from meterhouse.stores.embedded.catalog import plans
+from meterhouse.stores.embedded.catalog.writes import free_ref, note, once_only
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.writes import free_ref, note, once_only
 
 _FIELDS: Final = Meter.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join(_FIELDS)

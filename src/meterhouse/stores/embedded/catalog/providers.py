@@ -12,9 +12,9 @@ from meterhouse.model.event import to_microseconds
 from meterhouse.model.merchant import Merchant
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller, Environment, Provider, Scope
+from meterhouse.stores.embedded.catalog.meters import create_defaults
+from meterhouse.stores.embedded.catalog.writes import free_ref, note
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.meters import create_defaults
-from meterhouse.stores.embedded.writes import free_ref, note
 
 
 class SqliteProviders:

@@ -19,9 +19,9 @@ from meterhouse.model.operator import (
     canonical,
 )
 from meterhouse.model.tenant import Provider
+from meterhouse.stores.embedded.catalog.operators import forget_failures, note_in_both, provider_ref
+from meterhouse.stores.embedded.catalog.providers import scopes
 from meterhouse.stores.embedded.database import Database, Job
-from meterhouse.stores.embedded.operators import forget_failures, note_in_both, provider_ref
-from meterhouse.stores.embedded.providers import scopes
 
 _USE_NOTED_US: Final = 60_000_000
 _SESSION: Final = (

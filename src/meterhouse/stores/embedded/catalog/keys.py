@@ -15,8 +15,8 @@ from meterhouse.model.key import ApiKey, IssuedKey, digest, hint, new_secret
 from meterhouse.model.once import Once
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller, Environment
+from meterhouse.stores.embedded.catalog.writes import free_ref, note, once_only
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.writes import free_ref, note, once_only
 
 _COLUMNS: Final = "api_key.ref, name, environment, hint, created_at, last_used_at, revoked_at"
 _KEYS: Final = f"SELECT {_COLUMNS} FROM api_key JOIN scope ON scope.id = scope_id"

@@ -25,10 +25,10 @@ from meterhouse.model.once import Once
 from meterhouse.model.page import CustomerPage, CustomerPlace, CustomerQuestion, CustomerSort
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
-from meterhouse.stores.embedded import hosted, payments, purchases
+from meterhouse.stores.embedded.catalog import hosted, payments, purchases
+from meterhouse.stores.embedded.catalog.directory import SqliteDirectory
+from meterhouse.stores.embedded.catalog.writes import bump_generation, free_ref, like, note, once_only
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.directory import SqliteDirectory
-from meterhouse.stores.embedded.writes import bump_generation, free_ref, like, note, once_only
 
 _FIELDS: Final = Customer.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join(_FIELDS)

@@ -20,8 +20,8 @@ from meterhouse.model.plan_body import NewPlan, PlanDetails
 from meterhouse.model.plan_change import changed, copied, created, deactivated, no_default
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
+from meterhouse.stores.embedded.catalog.writes import free_ref, note, once_only
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.writes import free_ref, note, once_only
 
 _decode: Final = msgspec.json.Decoder(Plan).decode
 _LIVING: Final = "SELECT body FROM plan WHERE scope_id = ? AND product_ref = ? AND deleted_at IS NULL"

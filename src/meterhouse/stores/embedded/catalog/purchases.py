@@ -28,8 +28,8 @@ from meterhouse.model.purchase import (
 )
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
+from meterhouse.stores.embedded.catalog.writes import free_ref, kept_answer, note, once_only
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.writes import free_ref, kept_answer, note, once_only
 
 _FIELDS: Final = Purchase.__struct_fields__  # each is a column of the same name, but the snapshot
 _COLUMNS: Final = ", ".join("snapshot_id" if field == "snapshot" else field for field in _FIELDS)

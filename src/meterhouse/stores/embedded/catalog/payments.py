@@ -24,9 +24,9 @@ from meterhouse.model.payment import (
 )
 from meterhouse.model.purchase import Origin, Sale
 from meterhouse.model.tenant import Caller
-from meterhouse.stores.embedded import purchases
+from meterhouse.stores.embedded.catalog import purchases
+from meterhouse.stores.embedded.catalog.writes import kept_answer, note, once_only
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.writes import kept_answer, note, once_only
 
 _FIELDS: Final = Payment.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join(_FIELDS)

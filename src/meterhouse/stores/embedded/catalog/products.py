@@ -28,10 +28,10 @@ from meterhouse.model.product import (
 )
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
-from meterhouse.stores.embedded import plans, purchases
+from meterhouse.stores.embedded.catalog import plans, purchases
+from meterhouse.stores.embedded.catalog.directory import SqliteDirectory
+from meterhouse.stores.embedded.catalog.writes import bump_generation, free_ref, like, note, once_only
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.directory import SqliteDirectory
-from meterhouse.stores.embedded.writes import bump_generation, free_ref, like, note, once_only
 
 _FIELDS: Final = Product.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join(_FIELDS)

@@ -12,17 +12,17 @@ from meterhouse.model.event import to_microseconds
 from meterhouse.model.product import NewProduct
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
-from meterhouse.stores.embedded import customers, keys, products, providers
-from meterhouse.stores.embedded.audit import SqliteAudit, SqliteTally
+from meterhouse.stores.embedded.catalog import customers, keys, products, providers
+from meterhouse.stores.embedded.catalog.audit import SqliteAudit, SqliteTally
+from meterhouse.stores.embedded.catalog.directory import SqliteDirectory, SqliteIdentities
+from meterhouse.stores.embedded.catalog.hosted import SqliteHostedSessions
+from meterhouse.stores.embedded.catalog.meters import SqliteMeters
+from meterhouse.stores.embedded.catalog.operators import SqliteOperators
+from meterhouse.stores.embedded.catalog.payments import SqlitePayments
+from meterhouse.stores.embedded.catalog.plans import SqlitePlans
+from meterhouse.stores.embedded.catalog.purchases import SqlitePurchases
+from meterhouse.stores.embedded.catalog.sessions import SqliteSessions
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.directory import SqliteDirectory, SqliteIdentities
-from meterhouse.stores.embedded.hosted import SqliteHostedSessions
-from meterhouse.stores.embedded.meters import SqliteMeters
-from meterhouse.stores.embedded.operators import SqliteOperators
-from meterhouse.stores.embedded.payments import SqlitePayments
-from meterhouse.stores.embedded.plans import SqlitePlans
-from meterhouse.stores.embedded.purchases import SqlitePurchases
-from meterhouse.stores.embedded.sessions import SqliteSessions
 
 DEFAULT_PROVIDER: Final = "default"
 # The refs that the examples of the guide use, so that they run as they are.

@@ -13,9 +13,9 @@ from meterhouse.model.key import digest
 from meterhouse.model.operator import FAILURES_KEPT_US, FREE_FAILURES, Failures, Operator, canonical
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
+from meterhouse.stores.embedded.catalog.providers import scopes
+from meterhouse.stores.embedded.catalog.writes import free_ref, note
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.providers import scopes
-from meterhouse.stores.embedded.writes import free_ref, note
 
 _COLUMNS: Final = "ref, provider_ref, email, created_at"
 _SIGN_IN: Final = "sign-in"

@@ -14,8 +14,8 @@ from meterhouse.model.event import to_microseconds
 from meterhouse.model.hosted import LIFETIME_US, Choice, Hosted, HostedStatus, NewHosted
 from meterhouse.model.once import Once
 from meterhouse.model.period import DAY_US
+from meterhouse.stores.embedded.catalog.writes import once_only
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.writes import once_only
 
 _FIELDS: Final = Hosted.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join(_FIELDS)

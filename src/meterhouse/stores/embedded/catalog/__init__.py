@@ -1,0 +1,1 @@
+"""The catalog on SQLite: a module for each thing it holds."""
