@@ -18,6 +18,7 @@ from tests.e2e.wait import until
 
 CUSTOMER = "cus_3C4D5E6F"
 PROPERTIES = '{"b":1.50,"a":"=x"}'
+DURATION = "0.00000000001"
 UNITS = ("0.1", "0.2", "999999999999999.999999999", "0.000000001", "0", "7")
 
 
@@ -119,6 +120,48 @@ def test_the_directory_gives_the_same_bytes_once_no_server_runs(tmp_path: Path) 
         assert from_directory.stdout == answered, damage
     assert run_here("export", "--data", data, "--environment", "live").stdout == ""
     assert run_here("export", "--data", data, "--provider", "nobody").status == 1
+
+
+def test_meter_events_are_exported_with_all_that_was_said_of_them(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    told = (
+        f'{{"customerRef":"{CUSTOMER}","productRef":"prd_content_api","meterName":"tokens","units":7,'
+        f'"outcome":"fail","description":"","errorMessage":"=no","duration":{DURATION},"metadata":{{"a":1}}}}'
+    )
+    with Server(data) as server:
+        key = server.key()
+        with server.client(key) as client:
+            for body in ('{"customerRef":"anonymous"}', told):
+                sent = client.post(
+                    "/v1/sdk/usages", content=body, headers={"Content-Type": "application/json"}
+                )
+                assert sent.status_code == 200, sent.text
+
+            def page() -> str:
+                return client.get("/v1/events", params={"kind": "meter", "order": "received"}).text
+
+            until(lambda: page().count("eventId") == 2, "the usages are seen")
+            seen = json.loads(page(), parse_float=Decimal)["events"]
+        formats = {
+            name: run_here(
+                "export", "--kind", "meter", "--output", tmp_path / name, environment=asking(server, key)
+            )
+            for name in ("m.ndjson", "m.csv", "m.parquet")
+        }
+        assert [done.status for done in formats.values()] == [0, 0, 0]
+        assert server.stop() == 0
+    lines = (tmp_path / "m.ndjson").read_text()
+    assert run_here("export", "--data", data, "--kind", "meter").stdout == lines
+    assert [json.loads(line, parse_float=Decimal) for line in lines.splitlines()] == seen
+    assert seen[0]["duration"] == Decimal(DURATION)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "m.csv").read_text(), newline="")))
+    table = pq.read_table(tmp_path / "m.parquet").to_pylist()
+    for field in ("meterName", "outcome", "purchaseRef", "description", "duration", "errorMessage"):
+        values = [None if (said := event.get(field)) is None else str(said) for event in seen]
+        if field == "duration":
+            values[0] = DURATION
+        assert [row[field] for row in table] == values
+        assert [row[field].removeprefix("'") for row in rows] == [value or "" for value in values]
 
 
 def test_a_file_is_whole_or_not_there(filled: Filled, tmp_path: Path) -> None:

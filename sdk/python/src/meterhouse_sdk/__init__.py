@@ -33,6 +33,7 @@ from meterhouse_sdk._client import AsyncMeterhouse, Meterhouse
 from meterhouse_sdk._error import FieldError, MeterhouseError
 from meterhouse_sdk._errors import (
     AuthenticationError,
+    BalanceFull,
     BufferClosed,
     BufferFull,
     Conflict,
@@ -118,6 +119,7 @@ __all__ = [
     "AuthenticationError",
     "Balance",
     "BalanceDisplay",
+    "BalanceFull",
     "BufferClosed",
     "BufferFull",
     "BulkResult",

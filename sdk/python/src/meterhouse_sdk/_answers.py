@@ -48,7 +48,10 @@ class BulkResult(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One stored event. `customer_ref` is None where a meter event was attributed to nobody."""
+    """One stored event. `customer_ref` is None where a meter event was attributed to nobody.
+
+    What comes after `properties` is of meter events, None where it was not said. `duration`: milliseconds.
+    """
 
     event_id: str
     type: str
@@ -60,6 +63,12 @@ class Event(Struct, frozen=True, kw_only=True, rename="camel"):
     product_ref: str | None = None
     idempotency_key: str | None = None
     properties: Mapping[str, Any] | None = None  # Any: JSON; fractions are Decimals
+    meter_name: str | None = None
+    outcome: str | None = None
+    purchase_ref: str | None = None
+    description: str | None = None
+    duration: Decimal | None = None
+    error_message: str | None = None
 
 
 class EventPage(Struct, frozen=True, kw_only=True, rename="camel"):

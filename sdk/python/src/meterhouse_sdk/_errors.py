@@ -23,6 +23,7 @@ MeterhouseError
 │   │   ├── HoldReleased        409 hold_released
 │   │   ├── HoldSettled         409 hold_settled
 │   │   ├── CreditsNotFree      409 credits_not_free
+│   │   ├── BalanceFull         409 balance_full
 │   │   ├── EmailTaken          409 email_exists
 │   │   ├── ExternalRefTaken    409 external_ref_exists
 │   │   ├── ReferenceTaken      409 reference_exists
@@ -180,6 +181,12 @@ class CreditsNotFree(Conflict):
     """The balance has fewer credits that are not held."""
 
     code = "credits_not_free"
+
+
+class BalanceFull(Conflict):
+    """The balance has no room for so many credits."""
+
+    code = "balance_full"
 
 
 class EmailTaken(Conflict):

@@ -88,11 +88,16 @@ class PlanSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class PeriodUsage(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What was used in the current period. `overage_cost` is in cents."""
+    """What was used in the current period.
+
+    usage_cost: what it comes to at the period's end, None where the plan bills none then.
+    overage_cost: of it, what is beyond the limit. Both in cents, with their fractions.
+    """
 
     used: Decimal
     overage_units: Decimal = Decimal(0)
     overage_cost: Decimal = Decimal(0)
+    usage_cost: Decimal | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
 

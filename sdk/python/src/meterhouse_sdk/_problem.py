@@ -37,6 +37,7 @@ _BY_CODE: Final[Mapping[str, type[MeterhouseError]]] = {
         _errors.HoldReleased,
         _errors.HoldSettled,
         _errors.CreditsNotFree,
+        _errors.BalanceFull,
         _errors.EmailTaken,
         _errors.ExternalRefTaken,
         _errors.ReferenceTaken,

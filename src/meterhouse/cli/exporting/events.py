@@ -2,20 +2,25 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from meterhouse.model.event import Event
+from meterhouse.model.units import written
 from meterhouse_sdk import Event as AnsweredEvent
 
 _encode: Final = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _NONE: Final = "null"
+T = TypeVar("T")
 
 
 class Exported(Struct, frozen=True, rename="camel"):
-    """properties: canonical JSON text of an object, or None."""
+    """properties: canonical JSON text of an object, or None. duration: milliseconds, every digit.
+
+    From meter_name on: of meter events, None where it was not said.
+    """
 
     event_id: str
     kind: str
@@ -27,6 +32,12 @@ class Exported(Struct, frozen=True, rename="camel"):
     received_at: datetime
     idempotency_key: str | None
     properties: str | None
+    meter_name: str | None = None
+    outcome: str | None = None
+    purchase_ref: str | None = None
+    description: str | None = None
+    duration: str | None = None
+    error_message: str | None = None
 
 
 def stored(event: Event) -> Exported:
@@ -52,4 +63,14 @@ def _exported(event: Event | AnsweredEvent, properties: str | None) -> Exported:
         received_at=event.received_at,
         idempotency_key=event.idempotency_key,
         properties=properties,
+        meter_name=_said(event.meter_name),
+        outcome=_said(event.outcome),
+        purchase_ref=_said(event.purchase_ref),
+        description=_said(event.description),
+        duration=None if (duration := _said(event.duration)) is None else written(duration),
+        error_message=_said(event.error_message),
     )
+
+
+def _said(value: T | UnsetType | None) -> T | None:
+    return None if value is UNSET else value

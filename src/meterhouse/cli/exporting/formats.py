@@ -16,6 +16,7 @@ from meterhouse.cli.exporting.events import Exported
 from meterhouse.model.units import PLACES, written
 
 COLUMNS: Final = Exported.__struct_encode_fields__
+_OF_METERS: Final = COLUMNS[COLUMNS.index("meterName") :]
 _encode: Final = msgspec.json.Encoder().encode
 _GROUP_EVENTS: Final = 100_000
 _MICROSECONDS_UTC: Final = pa.timestamp("us", tz="UTC")
@@ -60,7 +61,7 @@ def writer(format_: Format, file: BinaryIO) -> Writer:
 
 
 class _Ndjson:
-    """The objects of `GET /v1/events`, one a line."""
+    """The objects of `GET /v1/events`, one a line: what was not said of a meter event is absent."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -127,6 +128,11 @@ def _line(event: Exported) -> bytes:
     fields = dict(_fields(event))
     fields["units"] = Raw(written(event.units))
     fields["properties"] = Raw(event.properties or "null")
+    for name in _OF_METERS:
+        if fields[name] is None:
+            del fields[name]
+    if event.duration is not None:
+        fields["duration"] = Raw(event.duration)
     return _encode(fields) + b"\n"
 
 
