@@ -7,14 +7,20 @@ from tests.flow.answers import ok
 
 CUSTOMER = "cus_3C4D5E6F"
 PRODUCT = "prd_content_api"
+PLANS = f"/v1/sdk/products/{PRODUCT}/plans"
 FREE = {"name": "Free", "price": 0, "freeUnits": 10, "limit": 10, "default": True}
 PAY_AS_YOU_GO = {"name": "Pay as you go", "type": "usage-based", "creditsPerUnit": 100}
 
 
+async def made_plan(client: Client, url: str = PLANS, **fields: Any) -> dict[str, Any]:
+    """Make a plan, of the product unless the url is another's; return the answer."""
+    made: dict[str, Any] = ok(await client.post(url, json={"name": "Plan"} | fields), 201)
+    return made
+
+
 async def plan(client: Client, **fields: Any) -> str:
     """Make a plan of the product; return its ref."""
-    made = ok(await client.post(f"/v1/sdk/products/{PRODUCT}/plans", json={"name": "Plan"} | fields), 201)
-    return str(made["reference"])
+    return str((await made_plan(client, **fields))["reference"])
 
 
 async def activate(client: Client, plan_ref: str, customer: str = CUSTOMER) -> dict[str, Any]:
@@ -48,6 +54,12 @@ async def limits(client: Client, **fields: Any) -> dict[str, Any]:
 async def reserve(client: Client, units: Any, ttl: int = 60, key: str | None = None) -> dict[str, Any]:
     wanted = {"units": units, "ttlSeconds": ttl} | ({} if key is None else {"idempotencyKey": key})
     return await limits(client, reserve=wanted)
+
+
+async def settle(client: Client, hold: dict[str, Any], units: Any, **said: Any) -> dict[str, Any]:
+    url = f"/v1/sdk/holds/{hold['holdRef']}/settle"
+    done: dict[str, Any] = ok(await client.post(url, json={"units": units} | said))
+    return done
 
 
 async def balance(client: Client, customer: str = CUSTOMER) -> int:

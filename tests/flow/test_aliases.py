@@ -77,14 +77,14 @@ async def test_records_are_the_events_of_a_bulk_of_meter_events(client: Client, 
     assert (await usage_of(client, purchase))["used"] == 2
 
 
+@pytest.mark.usefixtures("purchase")
 async def test_a_limit_check_takes_the_customers_other_name_and_ignores_what_clients_add(
-    client: Client, purchase: str
+    client: Client,
 ) -> None:
     found = await limits(client)
     assert ok(await client.post(LIMITS, json=renamed("customerId", "customerRef"))) == found
     added = {"planRef": "pln_none", "usageType": "tokens", "meterName": "nobody", "customerId": CUSTOMER}
     assert await limits(client, **added) == found
-    assert purchase
 
 
 @pytest.mark.parametrize(

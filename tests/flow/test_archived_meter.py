@@ -6,10 +6,9 @@ import pytest
 
 from tests.conftest import Client
 from tests.flow.answers import error, faults, ok
-from tests.flow.shop import CUSTOMER, FREE, PRODUCT, activate, limits, plan, reserve, track, usage_of
+from tests.flow.shop import CUSTOMER, FREE, PLANS, PRODUCT, activate, limits, plan, reserve, track, usage_of
 from tests.flow.visitor import opened, purchases
 
-PLANS = f"/v1/sdk/products/{PRODUCT}/plans"
 PAGES = {"reference": "mtr_pages", "name": "pages", "aggregation": "sum"}
 
 

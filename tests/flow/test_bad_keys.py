@@ -60,10 +60,10 @@ async def test_a_key_that_is_in_both_must_be_the_same(client: Client) -> None:
 
 
 async def test_the_longest_key_is_taken(client: Client) -> None:
-    longest = "k" * 256
-    for url, body, put, _ in await routes(client):
-        if url.endswith(("/adjust", "/release", "meter-events", "meter-events/bulk", "/settle")):
-            continue  # they share their keys with the routes before them
+    for number, (url, body, put, _) in enumerate(await routes(client)):
+        if url.endswith("/release"):
+            continue  # the hold is settled by then
+        longest = f"{number}" * 256  # some routes share their keys
         ok(await client.post(url, json=body | put(longest)))
 
 

@@ -4,10 +4,9 @@ from typing import Final
 
 from tests.conftest import Client
 from tests.flow.answers import faults, ok
-from tests.flow.shop import CUSTOMER, PRODUCT, limits, with_credits
+from tests.flow.shop import CUSTOMER, PLANS, limits, with_credits
 
 JSON: Final = {"content-type": "application/json", "idempotency-key": "k"}
-PLANS: Final = f"/v1/sdk/products/{PRODUCT}/plans"
 GRANTS: Final = f"/v1/sdk/customers/{CUSTOMER}/credits"
 NO_BODY: Final = "a JSON body is required"
 BODIES: Final = [
@@ -67,6 +66,8 @@ QUERIES: Final = [
     (f"/v1/customers/{CUSTOMER}/credits?limit=ten", "limit", "must be a whole number from 1 to 1000"),
     ("/v1/meters?status=gone", "status", "must be one of active, archived"),
     ("/v1/meters?kind=all", "kind", "must be one of usage, meter"),
+    ("/v1/sdk/products?status=gone", "status", "must be one of active, inactive, archived"),
+    ("/v1/sdk/products?isMcpPay=maybe", "isMcpPay", "must be true or false"),
     ("/v1/sdk/purchases?includeFree=maybe", "includeFree", "must be true or false"),
     (f"/v1/sdk/purchases?productRef={'x' * 200}", "productRef", "must have at most 20 characters"),
 ]  # fmt: skip

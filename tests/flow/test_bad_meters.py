@@ -73,6 +73,13 @@ async def test_a_bad_change_is_refused_by_its_field_and_changes_nothing(client: 
     assert ok(await client.get(f"{URL}/mtr_pages")) == made
 
 
+async def test_an_archived_meter_stays_archived(client: Client) -> None:
+    ok(await client.post(URL, json=PAGES), 201)
+    ok(await client.post(f"{URL}/mtr_pages/archive"))
+    refused = await client.put(f"{URL}/mtr_pages", json={"status": "active"})
+    assert faults(refused) == {"status": "stays archived; make another meter"}
+
+
 async def test_one_answer_names_everything_that_stays(client: Client) -> None:
     refused = await client.put(f"{URL}/mtr_tokens", json={"name": "words", "aggregation": "max", "unit": "w"})
     assert list(faults(refused)) == ["name", "aggregation"]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import Client
 from tests.flow.answers import faults, ok
-from tests.flow.test_plans import URL, create
+from tests.flow.shop import PLANS, made_plan
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"name": None}, "name"),
@@ -102,14 +102,14 @@ async def seen(client: Client) -> None:
 
 async def test_a_bad_plan_is_refused_by_its_field_and_is_not_made(client: Client) -> None:
     for said, field in BAD:
-        refused = await client.post(URL, json={"name": "Pro"} | said)
+        refused = await client.post(PLANS, json={"name": "Pro"} | said)
         assert list(faults(refused)) == [field], said
-    assert ok(await client.get(URL))["total"] == 0
+    assert ok(await client.get(PLANS))["total"] == 0
 
 
 async def test_a_bad_change_is_refused_by_its_field_and_changes_nothing(client: Client) -> None:
-    made = await create(client)
-    url = f"{URL}/{made['reference']}"
+    made = await made_plan(client)
+    url = f"{PLANS}/{made['reference']}"
     for said, field in BAD:
         if field in ("name", "reference") and said.get("name") is None:
             continue  # a change need not say its name, and no plan gets another reference
@@ -121,8 +121,8 @@ async def test_a_bad_change_is_refused_by_its_field_and_changes_nothing(client: 
 
 
 async def test_a_plan_keeps_its_reference_and_its_product(client: Client) -> None:
-    made = await create(client)
-    url = f"{URL}/{made['reference']}"
+    made = await made_plan(client)
+    url = f"{PLANS}/{made['reference']}"
     other = {"reference": "pln_other", "productRef": "prd_other", "price": 5}
     assert faults(await client.put(url, json=other)) == {
         "reference": f"stays {made['reference']}; make another plan, or leave it out",
@@ -137,7 +137,7 @@ async def test_a_plan_keeps_its_reference_and_its_product(client: Client) -> Non
 
 async def test_one_answer_names_every_fault(client: Client) -> None:
     refused = await client.post(
-        URL, json={"price": -1, "status": "gone", "trialDays": 0.5, "usageTiers": [{}]}
+        PLANS, json={"price": -1, "status": "gone", "trialDays": 0.5, "usageTiers": [{}]}
     )
     assert set(faults(refused)) == {
         "name", "price", "status", "trialDays", "usageTiers.0.minUsage", "usageTiers.0.creditsPerUnit",

@@ -15,8 +15,8 @@ from meterhouse.settings import Settings
 from meterhouse.wiring import open_service
 from tests.conftest import Client, speak_to
 from tests.flow.answers import error, ok
+from tests.flow.payer import INTENTS, confirm, process, topup
 from tests.flow.shop import CUSTOMER, balance
-from tests.flow.test_payments import INTENTS, confirm, process, topup
 from tests.flow.visitor import opened
 
 MOST: Final = 10**18

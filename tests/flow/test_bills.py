@@ -3,15 +3,11 @@
 Costs are in cents: 100 credits are one.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from meterhouse.settings import Settings
-from meterhouse.wiring import open_service
-from tests.conftest import Client, speak_to
+from tests.conftest import Client
 from tests.contract.catalogs import Clock
 from tests.flow.answers import ok
 from tests.flow.shop import PRODUCT, activate, limits, plan, track, usage_of
@@ -23,14 +19,6 @@ TIERS = [
 ]
 POST_PAID = {"type": "usage-based", "billingModel": "post-paid"}
 OVERAGE = {"allowOverage": True, "maxOverage": 20, "overageRate": 4}
-
-
-@pytest.fixture
-async def timed(tmp_path: Path) -> AsyncIterator[Client]:
-    """A client of a service that began on 1 November 2026."""
-    async with open_service(Settings(data=str(tmp_path)), Clock()) as service:
-        assert service.first_start is not None
-        yield speak_to(service, service.first_start.secret)
 
 
 async def buy(client: Client, **terms: Any) -> str:
@@ -114,7 +102,10 @@ async def test_plans_that_bill_nothing_at_the_end_tell_no_cost_of_usage(
         ("custom", "2026-12-01"),
     ],
 )
-async def test_a_period_is_as_long_as_the_contract_says(timed: Client, cycle: str, ends: str) -> None:
-    used = await usage_of(timed, await buy(timed, billingCycle=cycle))
+async def test_a_period_is_as_long_as_the_contract_says(
+    timed: tuple[Clock, Client], cycle: str, ends: str
+) -> None:
+    _, client = timed
+    used = await usage_of(client, await buy(client, billingCycle=cycle))
     assert used["periodStart"] == "2026-11-01T00:00:00.000Z"
     assert used["periodEnd"] == used["resetDate"] == f"{ends}T00:00:00.000Z"

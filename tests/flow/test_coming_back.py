@@ -12,7 +12,7 @@ from tests.flow.shop import (
     CUSTOMER,
     FREE,
     PAY_AS_YOU_GO,
-    PRODUCT,
+    PLANS,
     activate,
     limits,
     plan,
@@ -23,7 +23,6 @@ from tests.flow.shop import (
 from tests.flow.visitor import opened, purchases
 
 DAY = timedelta(days=1)
-PLANS = f"/v1/sdk/products/{PRODUCT}/plans"
 ENDING = [{"accessExpiryDays": 3}, {"autoRenew": False, "billingCycle": "weekly"}]
 
 
@@ -40,7 +39,8 @@ async def current(client: Client) -> dict[str, Any]:
 
 
 async def pay(client: Client, plan_ref: str) -> dict[str, Any]:
-    assert (await (await opened(client, client, planRef=plan_ref)).does("pay", outcome="success"))["step"]
+    visit = await opened(client, client, planRef=plan_ref)
+    assert (await visit.does("pay", outcome="success"))["step"] == "done"
     return await current(client)
 
 
@@ -127,7 +127,7 @@ async def test_a_free_plan_that_ended_by_itself_is_not_given_again(
     for _ in range(2):
         done = await activate(client, free)
         assert (done["status"], "purchaseRef" in done) == ("invalid", False)
-        assert done["message"] == "Plan cannot be had again: the customer had it, and it has ended."
+        assert done["message"].startswith("Plan cannot be had again: the customer had it, and it has ended.")
         found = await limits(client)
         assert (found["withinLimits"], found["remaining"], "plan" in found) == (False, 0, False)
         assert "holdRef" not in await reserve(client, 1)

@@ -1,12 +1,9 @@
 """What ends and what goes on when something that was sold is deleted: a product, a plan."""
 
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
-from meterhouse.settings import Settings
-from meterhouse.wiring import Service, open_service
-from tests.conftest import Client, speak_to
+from meterhouse.wiring import Service
+from tests.conftest import Client
 from tests.contract.catalogs import Clock
 from tests.flow.answers import error, ok
 from tests.flow.shop import (
@@ -20,6 +17,7 @@ from tests.flow.shop import (
     limits,
     plan,
     reserve,
+    settle,
     track,
     usage_of,
     with_credits,
@@ -33,12 +31,6 @@ NEW = {"name": "Content API", "reference": PRODUCT}
 async def create_again(client: Client) -> None:
     ok(await client.delete(URL))
     ok(await client.post("/v1/sdk/products", json=NEW), 201)
-
-
-async def settle(client: Client, hold: dict[str, Any], units: Any) -> dict[str, Any]:
-    url = f"/v1/sdk/holds/{hold['holdRef']}/settle"
-    done: dict[str, Any] = ok(await client.post(url, json={"units": units}))
-    return done
 
 
 async def test_who_gets_a_deleted_products_reference_inherits_no_purchase(client: Client) -> None:
@@ -124,28 +116,25 @@ async def test_in_live_a_product_that_was_sold_stays_and_is_sold_no_more(live: C
     error(await live.post("/v1/sdk/products", json=NEW | {"name": "Another"}), 409, "reference_exists")
 
 
-async def test_what_was_bought_of_a_deleted_plan_goes_on(tmp_path: Path) -> None:
-    clock = Clock()
-    async with open_service(Settings(data=str(tmp_path)), clock) as service:
-        assert service.first_start is not None
-        client = speak_to(service, service.first_start.secret)
-        ref = await plan(client, limit=10, reference="pln_gone", name="Gone")
-        bought = (await activate(client, ref))["purchaseRef"]
-        await track(client, units=4)
-        ok(await client.delete(f"{URL}/plans/{ref}"))
-        await plan(client, limit=2, reference="pln_gone", name="Another")  # of the same ref, in sandbox
-        found = await limits(client)
-        assert (found["withinLimits"], found["remaining"], found["plan"]) == (True, 6, ref)
-        assert (await track(client))["creditDebit"]["reason"] == "plan_not_credit_based"
-        (shown,) = await purchases(client)
-        assert (shown["status"], shown["planSnapshot"]["name"]) == ("active", "Gone")
-        clock.advance(timedelta(days=30))  # it renews, on the terms it was bought on
-        assert (await limits(client))["remaining"] == 10
-        url = f"/v1/sdk/purchases/{bought}"
-        for action in ("cancel", "reactivate"):
-            assert ok(await client.post(f"{url}/{action}"))["purchase"]["planRef"] == ref
-        clock.advance(timedelta(days=30))
-        assert (await limits(client))["withinLimits"] is True
+async def test_what_was_bought_of_a_deleted_plan_goes_on(timed: tuple[Clock, Client]) -> None:
+    clock, client = timed
+    ref = await plan(client, limit=10, reference="pln_gone", name="Gone")
+    bought = (await activate(client, ref))["purchaseRef"]
+    await track(client, units=4)
+    ok(await client.delete(f"{URL}/plans/{ref}"))
+    await plan(client, limit=2, reference="pln_gone", name="Another")  # of the same ref, in sandbox
+    found = await limits(client)
+    assert (found["withinLimits"], found["remaining"], found["plan"]) == (True, 6, ref)
+    assert (await track(client))["creditDebit"]["reason"] == "plan_not_credit_based"
+    (shown,) = await purchases(client)
+    assert (shown["status"], shown["planSnapshot"]["name"]) == ("active", "Gone")
+    clock.advance(timedelta(days=30))  # it renews, on the terms it was bought on
+    assert (await limits(client))["remaining"] == 10
+    url = f"/v1/sdk/purchases/{bought}"
+    for action in ("cancel", "reactivate"):
+        assert ok(await client.post(f"{url}/{action}"))["purchase"]["planRef"] == ref
+    clock.advance(timedelta(days=30))
+    assert (await limits(client))["withinLimits"] is True
 
 
 async def test_a_deleted_plan_cannot_be_bought_and_enrols_nobody(client: Client, nobody: Client) -> None:

@@ -20,16 +20,11 @@ from tests.flow.shop import (
     limits,
     plan,
     reserve,
+    settle,
     track,
     usage_of,
     with_credits,
 )
-
-
-async def settle(client: Client, hold: dict[str, Any], units: Any, **said: Any) -> dict[str, Any]:
-    url = f"/v1/sdk/holds/{hold['holdRef']}/settle"
-    done: dict[str, Any] = ok(await client.post(url, json={"units": units} | said))
-    return done
 
 
 async def release(client: Client, hold: dict[str, Any]) -> dict[str, Any]:
@@ -253,13 +248,10 @@ async def test_many_reservations_at_once_never_exceed_the_limit(client: Client, 
 
 
 @pytest.fixture
-async def timed(tmp_path: Any) -> Any:
-    clock = Clock()
-    async with open_service(Settings(data=str(tmp_path / "timed")), clock) as service:
-        assert service.first_start is not None
-        client = speak_to(service, service.first_start.secret)
-        await activate(client, await plan(client, **FREE))
-        yield clock, client
+async def timed(timed: tuple[Clock, Client]) -> tuple[Clock, Client]:
+    _, client = timed
+    await activate(client, await plan(client, **FREE))
+    return timed
 
 
 async def test_an_expired_hold_gives_back_and_can_still_be_settled(timed: tuple[Clock, Client]) -> None:

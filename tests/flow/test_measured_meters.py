@@ -16,6 +16,7 @@ from tests.flow.shop import (
     limits,
     plan,
     reserve,
+    settle,
     track,
     usage_of,
 )
@@ -34,11 +35,9 @@ async def bought(client: Client, meter: dict[str, Any], **terms: Any) -> tuple[s
     return sold["purchaseRef"], made
 
 
-async def settle(client: Client, units: int, **said: Any) -> dict[str, Any]:
+async def reserve_and_settle(client: Client, units: int, **said: Any) -> dict[str, Any]:
     """Reserve 8 and settle some units; return what was booked."""
-    hold = (await reserve(client, 8))["holdRef"]
-    done: dict[str, Any] = ok(await client.post(f"/v1/sdk/holds/{hold}/settle", json={"units": units} | said))
-    return done
+    return await settle(client, await reserve(client, 8), units, **said)
 
 
 async def total(service: Service, client: Client, meter: str) -> Any:
@@ -70,7 +69,7 @@ async def test_a_settle_that_does_not_feed_the_plans_meter_uses_nothing(
     service: Service, client: Client, meter: dict[str, Any], said: dict[str, Any]
 ) -> None:
     purchase, made = await bought(client, meter)
-    done = await settle(client, 5, **said)
+    done = await reserve_and_settle(client, 5, **said)
     assert (done["status"], done["units"], done["releasedUnits"], done["overLimitUnits"]) == (
         "settled", 0, 8, 0,
     )  # fmt: skip
@@ -86,7 +85,7 @@ async def test_settles_and_usages_agree_with_the_total_of_a_filtered_meter(
 ) -> None:
     purchase, made = await bought(client, FILTERED)
     for said in (GPT, OTHER):
-        await settle(client, 5, **said)
+        await reserve_and_settle(client, 5, **said)
         await track(client, units=7, **said)
     assert (await usage_of(client, purchase))["used"] == await total(service, client, made) == 12
     assert (await limits(client))["remaining"] == 88
@@ -95,7 +94,7 @@ async def test_settles_and_usages_agree_with_the_total_of_a_filtered_meter(
 async def test_a_settle_that_does_not_feed_the_plans_meter_takes_no_credits(client: Client) -> None:
     await grant(client, 1000)
     await bought(client, FILTERED, type="usage-based", creditsPerUnit=10, limit=0)
-    await settle(client, 5, **OTHER)
+    await reserve_and_settle(client, 5, **OTHER)
     assert (await balance(client), (await limits(client))["creditBalance"]) == (1000, 1000)
-    await settle(client, 5, **GPT)
+    await reserve_and_settle(client, 5, **GPT)
     assert (await balance(client), (await limits(client))["creditBalance"]) == (950, 950)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from tests.conftest import Client
 from tests.flow.answers import faults, ok
-from tests.flow.test_plans import URL
+from tests.flow.shop import PLANS
 
 PRICE: Final = 10_000_000
 MONEY: Final = 10**12
@@ -39,12 +39,12 @@ CEILINGS: Final[list[tuple[Callable[[int], dict[str, Any]], int, str]]] = [
 
 async def test_a_price_goes_up_to_its_ceiling_and_no_further(client: Client) -> None:
     for said, most, path in CEILINGS:
-        made = ok(await client.post(URL, json={"name": "Pro", "type": "hybrid"} | said(most)), 201)
+        made = ok(await client.post(PLANS, json={"name": "Pro", "type": "hybrid"} | said(most)), 201)
         over = {"name": "Pro"} | said(most + 1)
-        assert faults(await client.post(URL, json=over)) == {
+        assert faults(await client.post(PLANS, json=over)) == {
             path: f"must be a whole number, {_from(path)} to {most}"
         }
-        refused = await client.put(f"{URL}/{made['reference']}", json=said(most + 1))
+        refused = await client.put(f"{PLANS}/{made['reference']}", json=said(most + 1))
         assert list(faults(refused)) == [path]
 
 

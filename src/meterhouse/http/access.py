@@ -13,7 +13,7 @@ from meterhouse.http import body, edge
 from meterhouse.http.auth import Authenticator, SignedIn
 from meterhouse.ingest.decode import guarded
 from meterhouse.model.errors import ValidationFailed
-from meterhouse.model.once import MAX_KEY
+from meterhouse.model.once import key_fault
 from meterhouse.model.tenant import Caller
 
 Connection = ASGIConnection[Any, Any, Any, Any]  # Any: the framework's user, auth and state, unused
@@ -102,6 +102,6 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
         key = given.decode()
     except UnicodeDecodeError:
         raise ValidationFailed.of("idempotencyKey", "the header must be UTF-8 text") from None
-    if not 0 < len(key) <= MAX_KEY:
-        raise ValidationFailed.of("idempotencyKey", f"must have 1 to {MAX_KEY} characters")
+    if fault := key_fault(None, key):
+        raise ValidationFailed.of("idempotencyKey", fault)
     return key

@@ -120,8 +120,8 @@ def _field_error(
     if isinstance(known := parameter.kwarg_definition, ParameterKwarg):
         alias = known.name or name
         bounds = f" from {known.ge} to {known.le}" if known.le is not None else ""
-    if parameter.annotation is bool:
+    if parameter.has_inner_subclass_of(bool) or parameter.annotation is bool:
         return FieldError(alias, "must be true or false")
-    if parameter.annotation is int:
+    if parameter.has_inner_subclass_of(int) or parameter.annotation is int:
         return FieldError(alias, f"must be a whole number{bounds}")
     return FieldError(alias, complaints.sentence_of(said, complaints.choices_of(parameter.annotation)))

@@ -14,10 +14,10 @@ from meterhouse.ingest.properties import read_properties
 from meterhouse.model import units
 from meterhouse.model.errors import FieldError
 from meterhouse.model.event import EPOCH, Columns, Rejection, to_microseconds
+from meterhouse.model.once import key_fault
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 
 MAX_TYPE: Final = 128
-MAX_KEY: Final = 256
 MAX_AHEAD: Final = timedelta(hours=24)
 _FRACTION_DIGITS: Final = 6
 
@@ -80,12 +80,9 @@ def read_event(  # noqa: C901, PLR0912 - one branch for each field, in the order
         if isinstance(timestamp, str):
             errors.append(FieldError("timestamp", timestamp))
 
-    if body.idempotency_key is not None:
-        if key is not None and key != body.idempotency_key:
-            errors.append(FieldError("idempotencyKey", _TWO_KEYS))
-        key = body.idempotency_key
-    if key is not None and not 0 < len(key) <= MAX_KEY:
-        errors.append(FieldError("idempotencyKey", f"must have 1 to {MAX_KEY} characters"))
+    if fault := key_fault(body.idempotency_key, key):
+        errors.append(FieldError("idempotencyKey", fault))
+    key = body.idempotency_key if body.idempotency_key is not None else key
 
     properties: str | None = None
     if raw := bytes(body.properties):
@@ -137,7 +134,6 @@ def read_timestamp(text: str, latest: datetime) -> int | str:
 
 _LONGEST_EXACT = len("2026-11-01T00:00:00.123456Z")
 _REQUIRED = "is required: how much was consumed, 0 or more"
-_TWO_KEYS = "differs from the Idempotency-Key header; send one of them"
 _TYPE = (
     "must be two or more segments separated by dots, without white space or control characters, "
     f"at most {MAX_TYPE} characters, e.g. usage.api_call"

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from meterhouse.ingest.body import MAX_KEY, EventBody, Rules, is_type, read_timestamp
+from meterhouse.ingest.body import EventBody, Rules, is_type, read_timestamp
 from meterhouse.ingest.properties import read_properties
 from meterhouse.model import units
 from meterhouse.model.errors import FieldError
 from meterhouse.model.event import Columns
+from meterhouse.model.once import MAX_KEY
 
 
 def read_columns(bodies: Sequence[EventBody], keys: Sequence[str | None], rules: Rules) -> Columns | None:

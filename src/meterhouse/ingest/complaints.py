@@ -54,17 +54,18 @@ def sentence_of(said: str, choices: Sequence[str]) -> str:
 
 
 def choices_of(annotation: Any) -> Sequence[str]:  # Any: a type
-    """Return the values of an enum, also of one that may be left out; of any other type none."""
+    """Return the values of an enum or literal, also of one that may be left out; of any other type none."""
     return _choices(inspect.type_info(annotation), ())
 
 
 def _choices(node: inspect.Type, steps: Sequence[str]) -> Sequence[str]:
-    """Return the values of the enum that is found below a type by these steps."""
+    """Return the values of the enum or literal that is found below a type by these steps."""
     match node:
         case inspect.UnionType():
             return next((found for each in node.types if (found := _choices(each, steps))), ())
-        case inspect.EnumType() if not steps:
-            return [str(each.value) for each in node.cls]
+        case inspect.EnumType() | inspect.LiteralType() if not steps:
+            values = [each.value for each in node.cls] if isinstance(node, inspect.EnumType) else node.values
+            return [str(value) for value in values]
         case inspect.StructType() if steps:
             fields = {field.encode_name: field.type for field in node.fields}
             return _choices(fields[steps[0]], steps[1:]) if steps[0] in fields else ()

@@ -158,7 +158,7 @@ class Checkout:
     async def pay(self, visit: Visit, outcome: TestOutcome) -> CheckoutView:
         """Pay what was chosen, or have it declined, in the sandbox. What was paid for is given at once.
 
-        Raises NothingToPay, and what `Processors.test` raises.
+        Raises NothingToPay, BalanceFull, and what `Processors.test` raises.
         """
         check_active(visit)
         self._payments.processors.test(visit.caller.scope.environment)  # before anything is asked for

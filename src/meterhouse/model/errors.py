@@ -303,13 +303,14 @@ class CreditsNotFree(Conflict):
 
 
 class BalanceFull(Conflict):
-    """The balance has no room for so many credits."""
+    """The balance has no room for so many credits; move fewer, or again once some are used."""
 
     code = "balance_full"
 
     def __init__(self, most: int, room: int) -> None:
         super().__init__(
-            f"A balance is at most {most} credits, and this one has room for {room}; give fewer."
+            f"A balance is at most {most} credits, and this one has room for {room}; move fewer, or again"
+            " once some are used."
         )
 
 

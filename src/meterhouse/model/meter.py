@@ -242,7 +242,12 @@ def _fixed_faults(meter: Meter, said: MeterChange) -> Iterator[FieldError]:
         if given not in (None, own):
             yield FieldError(path, f"stays {own}; make another meter, or leave it out")
     if said.status not in (None, meter.status):
-        yield FieldError("status", f"stays {meter.status}; archive a meter with POST …/archive, for good")
+        remedy = (
+            "make another meter"
+            if meter.status is MeterStatus.ARCHIVED
+            else "archive it with POST …/archive, for good"
+        )
+        yield FieldError("status", f"stays {meter.status}; {remedy}")
 
 
 def _faults(details: MeterDetails) -> list[FieldError]:

@@ -172,7 +172,9 @@ def resumed(purchase: Purchase, plan: Plan, now_us: int) -> Purchase | None:
         return after
     if plan.begins_unpaid and plan.requires_payment:
         return None
-    raise PurchaseNotReactivable("Plan cannot be had again: the customer had it, and it has ended.")
+    raise PurchaseNotReactivable(
+        "Plan cannot be had again: the customer had it, and it has ended. Give it another plan."
+    )
 
 
 def _going_on(purchase: Purchase, now_us: int) -> Purchase:

@@ -184,7 +184,7 @@ class CreditsNotFree(Conflict):
 
 
 class BalanceFull(Conflict):
-    """The balance has no room for so many credits."""
+    """The balance has no room for so many credits; move fewer, or again once some are used."""
 
     code = "balance_full"
 

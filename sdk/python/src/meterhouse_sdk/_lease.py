@@ -1,6 +1,7 @@
 """Leases: blocks of units held on the server, handed out here one by one. No I/O and no clock.
 
-A unit is handed out only while the block's hold keeps it from everybody else; so nothing is oversold.
+A unit is handed out only while the block's hold keeps it from everybody else. What is settled after the hold
+has ended may lie beyond the limit (docs/paywall.md).
 """
 
 import heapq

@@ -41,7 +41,7 @@ class NewUsage(Struct, frozen=True, kw_only=True, rename="camel"):
 
     units: an int or a Decimal; whole, and at most 100 000: settle a hold for more.
     product_ref: without it the usage is seen, and counts for no limit.
-    meter_name: None is the meter that the customer's plan limits, which is what counts against a limit.
+    meter_name: None: the one that the customer's plan limits; only what is on that one counts.
     outcome: only "success" consumes; "fail" and "paywall" are seen.
     duration: how long it took, in milliseconds.
     timestamp: when it happened, an aware datetime; None is the time the server receives it.
