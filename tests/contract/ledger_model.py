@@ -40,6 +40,7 @@ class Bought:
     trial_ends: int | None = None
     ends: int | None = None
     cancelled: bool = False
+    resumed: int | None = None
     used: list[tuple[int, Fraction]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -50,6 +51,10 @@ class Bought:
     @property
     def endless(self) -> bool:
         return self.plan.billing_cycle is None or self.plan.type is PlanType.ONE_TIME
+
+    @property
+    def renews(self) -> bool:
+        return self.plan.auto_renew and not self.endless and self.ends is None
 
     def end_of(self, start: int) -> int:
         """When the period ends that a time is in, which is a period's start or the purchase's."""
@@ -101,6 +106,7 @@ class Bought:
         if not self.gives_access(now):
             self.ends, self.cancelled = kept
             return False
+        self.resumed = now
         return True
 
     def used_in(self, period: int) -> Fraction:
@@ -125,7 +131,8 @@ class Bought:
     def carried(self, period: int, limit: int, held: Callable[[int], Fraction]) -> Fraction:
         carried = NOTHING
         if self.plan.rollover_unused_units:
-            for before in range(period):
+            back = None if self.resumed is None else self.period(self.resumed)
+            for before in range(back if back is not None and back <= period else 0, period):
                 left = limit + carried - self.used_in(before) - held(before)
                 carried = min(Fraction(limit), max(left, NOTHING))
         return carried
@@ -177,14 +184,16 @@ class Customer:
         """
         before = self.current.get(plan.product_ref)
         if before is not None and before.gives_access(self.now) and before.plan.ref == plan.ref:
-            if paid and not before.paid:
+            if not paid or (before.paid and not before.cancelled and before.renews):
+                return before
+            if not before.paid or before.cancelled:
                 before.paid, before.trial_ends = True, None
                 before.cancelled, before.ends = False, before.first_end()
-            return before
+                return before
         mine = [each for each in self.bought if each.plan.ref == plan.ref]
         former = None if paid or not mine else max(mine, key=lambda each: (each.start, each.ref))
         if former is not None and not former.goes_on(self.now):
-            if not (plan.begins_unpaid and plan.requires_payment):
+            if not (plan.type is PlanType.USAGE_BASED and plan.requires_payment):
                 return None
             former = None
         if former is None:

@@ -13,7 +13,10 @@ from meterhouse.model.errors import (
     ExternalRefTaken,
     ReferenceTaken,
 )
+from meterhouse.model.event import to_microseconds
 from meterhouse.model.page import CustomerQuestion, CustomerSort
+from meterhouse.model.plan import Plan
+from meterhouse.model.purchase import Origin, PurchaseStatus, Sale
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
 from tests.contract.catalogs import ADA, OpenedCatalog, actions, emails
@@ -186,3 +189,18 @@ async def test_search_finds_parts_as_they_are_written(
         caller.scope.id, CustomerQuestion(search=search, sort=CustomerSort.EMAIL)
     )
     assert [customer.email.partition("@")[0] for customer in page.customers] == found
+
+
+async def test_a_new_customer_inherits_nothing_of_who_had_its_ref(
+    opened: OpenedCatalog, catalog: Catalog, caller: Caller
+) -> None:
+    """Also where it is given just after that one was deleted, as a payment is that was under way."""
+    plan = Plan(ref="pln_1", product_ref="prd_1", name="Plan", created_at=0, updated_at=0)
+    sale = Sale(customer_ref="cus_ada", plan=plan, origin=Origin.CHECKOUT, paid=True)
+    given = await catalog.purchases.activate(caller, sale)
+    opened.clock.advance(timedelta(seconds=1))
+    await catalog.customers.create(caller, msgspec.structs.replace(ADA, reference="cus_ada"))
+    after = await catalog.purchases.get(caller.scope.id, given.ref)
+    assert after is not None
+    assert after.status_at(to_microseconds(opened.clock())) is PurchaseStatus.EXPIRED
+    assert await catalog.purchases.current(caller.scope.id, ["cus_ada"]) == []

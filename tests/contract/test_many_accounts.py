@@ -48,7 +48,7 @@ async def live_through(opened: EmbeddedLedger, customers: int) -> list[Purchase]
     for number in range(customers):
         ref = f"cus_{number}"
         sale = Sale(customer_ref=ref, plan=PLANS[number % 3], origin=Origin.ACTIVATION, paid=True)
-        found.append((await opened.catalog.purchases.activate(opened.caller, sale)).purchase)
+        found.append(await opened.catalog.purchases.activate(opened.caller, sale))
         credit = Credit(
             scope_id=scope_id, customer_ref=ref, kind=CreditKind.GRANT, credits=90, reason=None, key=None
         )
@@ -102,7 +102,7 @@ async def test_current_purchases_and_names_are_found_for_many(opened: EmbeddedLe
     caller, catalog = opened.caller, opened.catalog
     bought = await live_through(opened, 3)
     sale = Sale(customer_ref="cus_0", plan=PLANS[2], origin=Origin.ACTIVATION, paid=True)
-    newer = (await catalog.purchases.activate(caller, sale)).purchase
+    newer = await catalog.purchases.activate(caller, sale)
     found = await catalog.purchases.current(caller.scope.id, ["cus_0", "cus_2", "cus_nobody"])
     assert [each.ref for each in found] == [newer.ref, bought[2].ref]
     ada = await catalog.customers.create(caller, NewCustomer(email="ada@example.com"))

@@ -62,13 +62,13 @@ async def test_purchases_keep_their_snapshots_when_those_are_put_into_a_table(tm
         purchase("pur_2", "prd_1", 100, PurchaseStatus.ACTIVE),
         purchase("pur_3", "prd_2", 200, PurchaseStatus.ACTIVE),
     ]
-    fields = Purchase.__struct_fields__
+    fields = [field for field in Purchase.__struct_fields__ if field != "resumed_at"]
     with written_before(tmp_path / "meterhouse.db", "0010") as old:
         for each in sold:
             old.execute(
                 f"INSERT INTO purchase (scope_id, is_current, {', '.join(fields)})"
                 f" VALUES (8, ?{', ?' * len(fields)})",
-                (each.status is PurchaseStatus.ACTIVE, *msgspec.structs.astuple(each)),
+                (each.status is PurchaseStatus.ACTIVE, *(getattr(each, field) for field in fields)),
             )
     with closing(Database(tmp_path / "meterhouse.db")) as database:
         purchases = SqlitePurchases(database, Clock())

@@ -101,7 +101,7 @@ async def test_what_was_paid_for_is_given_once_whatever_becomes_of_it(
 
 async def test_paying_within_the_trial_pays_for_what_is_there(catalog: Catalog, caller: Caller) -> None:
     sale = Sale(customer_ref="cus_1", plan=PLAN, origin=Origin.ACTIVATION, paid=False)
-    trial = (await catalog.purchases.activate(caller, sale)).purchase
+    trial = await catalog.purchases.activate(caller, sale)
     assert trial.status is PurchaseStatus.TRIALING
     await catalog.payments.add(caller, NEW, intent(), once())
     await catalog.payments.note(caller.scope.id, PAID)

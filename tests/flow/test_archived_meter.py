@@ -64,3 +64,12 @@ async def test_a_plan_is_active_again_once_it_measures_another_meter(client: Cli
     ok(await client.put(f"{PLANS}/{ref}", json={"name": "Pages of old"}))  # all else may change
     ok(await client.put(f"{PLANS}/{ref}", json={"status": "active", "measures": "tokens"}))
     assert (await activate(client, ref))["status"] == "activated"
+
+
+async def test_a_meter_whose_events_another_counts_is_archived_after_it(client: Client) -> None:
+    for body in ({"name": "source"}, {"name": "all", "reference": "mtr_all", "meterNames": ["source"]}):
+        ok(await client.post("/v1/meters", json=body | {"reference": f"mtr_{body['name']}"}), 201)
+    refused = error(await client.post("/v1/meters/mtr_source/archive"), 409, "meter_counted")
+    assert "mtr_all" in refused["message"]
+    for ref in ("mtr_all", "mtr_source"):
+        assert ok(await client.post(f"/v1/meters/{ref}/archive"))["status"] == "archived"

@@ -47,7 +47,7 @@ FIXED: Final[list[tuple[dict[str, Any], str, str]]] = [
     ({"kind": "meter"}, "kind", f"stays usage{OWN}"),
     ({"aggregation": "sum"}, "aggregation", f"stays max{OWN}"),
     ({"meterNames": ["tokens"]}, "meterNames", f"stays []{OWN}"),
-    ({"status": "archived"}, "status", "stays active; archive a meter with POST …/archive, for good"),
+    ({"status": "archived"}, "status", "stays active; archive it with POST …/archive, for good"),
     ({"status": "gone"}, "status", "must be one of active, archived"),
     ({"eventTypes": []}, "eventTypes", f'stays ["a.b","c.d"]{OWN}'),
     ({"properties": {"plan": ["pro"]}}, "properties", f'stays {{"plan":["free","pro"]}}{OWN}'),

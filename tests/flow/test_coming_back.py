@@ -1,11 +1,14 @@
 """A customer that comes back to a plan it had: its purchase goes on, and gives no limit anew."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Client
+from meterhouse.settings import Settings
+from meterhouse.wiring import open_service
+from tests.conftest import Client, speak_to
 from tests.contract.catalogs import Clock
 from tests.flow.answers import error, ok
 from tests.flow.shop import (
@@ -246,3 +249,81 @@ async def test_who_gets_a_deleted_customers_ref_comes_back_to_nothing(timed: tup
     second = await activate(client, free)
     assert second["purchaseRef"] != first["purchaseRef"]
     assert (await limits(client))["remaining"] == 10
+
+
+async def test_a_trial_of_what_has_to_be_paid_goes_on(timed: tuple[Clock, Client]) -> None:
+    clock, client = timed
+    pro, free = await plan(client, price=1900, trialDays=14), await plan(client, **FREE)
+    trial = await activate(client, pro)
+    clock.advance(DAY)
+    await activate(client, free)
+    clock.advance(DAY)
+    assert (await activate(client, pro))["purchaseRef"] == trial["purchaseRef"]
+    assert (await current(client))["status"] == "trialing"
+    clock.advance(12 * DAY)
+    assert (await limits(client))["plan"] == free
+    assert (await activate(client, pro))["status"] == "payment_required"
+
+
+async def test_a_plan_that_has_become_free_gives_nobody_the_limit_that_had_to_be_paid(
+    timed: tuple[Clock, Client],
+) -> None:
+    clock, client = timed
+    pro = await plan(client, price=1900, limit=1000, trialDays=3)
+    trial = await activate(client, pro)
+    clock.advance(3 * DAY)
+    ok(await client.put(f"{PLANS}/{pro}", json={"price": 0, "limit": 10, "trialDays": 0}))
+    assert (await activate(client, pro))["purchaseRef"] != trial["purchaseRef"]
+    assert (await limits(client))["remaining"] == 10
+
+
+async def test_what_rolled_over_is_lost_with_the_plan_that_is_left(timed: tuple[Clock, Client]) -> None:
+    clock, client = timed
+    rolling = await plan(client, limit=10, rolloverUnusedUnits=True, billingCycle="weekly")
+    other = await plan(client, name="Other", limit=5)
+    ref = (await activate(client, rolling))["purchaseRef"]
+    await track(client, units=10)
+    clock.advance(DAY)
+    await activate(client, other)
+    clock.advance(14 * DAY)
+    await activate(client, rolling)
+    assert (await limits(client))["remaining"] == 10  # nothing of the week that it was away
+    await track(client, units=4)
+    clock.advance(7 * DAY)
+    assert (await limits(client))["remaining"] == 16  # but of the one in which it came back
+    shown = ok(await client.get(f"/v1/purchases/{ref}/periods"))["periods"]
+    assert [each["limitUnits"] for each in shown] == [16, 10, 10, 10]
+
+
+async def test_a_hybrid_plan_without_a_price_is_not_had_again_when_it_has_ended(
+    timed: tuple[Clock, Client],
+) -> None:
+    clock, client = timed
+    terms = {"type": "hybrid", "price": 0, "creditsPerUnit": 5, "limit": 100, "accessExpiryDays": 2}
+    hybrid = await plan(client, **terms)
+    await select(client, hybrid)
+    await track(client, units=100)
+    clock.advance(2 * DAY)
+    page = await opened(client, client)
+    error(await page.send("select-plan", planRef=hybrid), 400, "purchase_not_reactivable")
+    assert (await limits(client))["withinLimits"] is False
+
+
+async def test_a_clock_that_was_set_back_before_a_start_gives_no_limit_anew(tmp_path: Path) -> None:
+    clock = Clock()
+    async with open_service(Settings(data=str(tmp_path)), clock) as service:
+        assert service.first_start is not None
+        key = service.first_start.secret
+        client = speak_to(service, key)
+        free, other = await plan(client, **FREE), await plan(client, name="Other")
+        made = {"reference": "cus_LATE", "email": "late@example.com"}
+        ok(await client.post("/v1/sdk/customers", json=made), 201)
+    clock.advance(-timedelta(hours=1))
+    async with open_service(Settings(data=str(tmp_path)), clock) as service:
+        client = speak_to(service, key)
+        first = await activate(client, free, "cus_LATE")
+        await track(client, customerRef="cus_LATE", units=10)
+        for _ in range(2):
+            await activate(client, other, "cus_LATE")
+            assert (await activate(client, free, "cus_LATE"))["purchaseRef"] == first["purchaseRef"]
+        assert (await limits(client, customerRef="cus_LATE"))["remaining"] == 0

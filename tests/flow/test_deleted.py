@@ -110,7 +110,8 @@ async def test_in_live_a_product_that_was_sold_stays_and_is_sold_no_more(live: C
     assert (found["withinLimits"], found["remaining"], found["plan"]) == (True, 5, free)
     assert (await usage_of(live, bought))["used"] == 5
     newcomer = ok(await live.post("/v1/sdk/customers", json={"email": "n@example.com"}), 201)["reference"]
-    assert (await activate(live, free, newcomer))["message"] == "Plan is not active"
+    assert (await activate(live, free, newcomer))["message"] == "Product is not active"
+    await plan(live, name="Latest", default=True, limit=10)
     found = await limits(live, customerRef=newcomer)  # nor is it enrolled
     assert (found["withinLimits"], "plan" in found) == (False, False)
     error(await live.post("/v1/sdk/products", json=NEW | {"name": "Another"}), 409, "reference_exists")

@@ -110,3 +110,13 @@ async def test_a_customer_session_is_what_the_contract_says(client: Client) -> N
         error(await client.post(SESSIONS, json=body), status, code)
     for wrong in ({}, {"customerRef": ""}, {"customerRef": "c" * 21}):
         assert set(faults(await client.post(SESSIONS, json=wrong))) == {"customerRef"}
+
+
+async def test_a_key_of_a_deleted_customers_activation_says_nothing_of_the_next_one(client: Client) -> None:
+    ref = await plan(client, **FREE)
+    await keyed(client, ref)
+    ok(await client.delete(f"/v1/sdk/customers/{CUSTOMER}"))
+    assert await keyed(client, ref) == {"status": "invalid", "message": "Customer not found"}
+    ok(await client.post("/v1/sdk/customers", json={"reference": CUSTOMER, "email": "next@example.com"}), 201)
+    error(await client.post(ACTIVATE, json=wanted(ref), headers=KEY), 409, "idempotency_conflict")
+    assert (await activate(client, ref))["status"] == "activated"

@@ -198,8 +198,8 @@ class Checkout:
         """Whether a plan costs anything to begin with. What it has, but for a trial, is paid for."""
         if plan.first_price == 0:
             return False
-        if current is not None and current.is_of(plan) and current.trial_ends_at is None:
-            return False
+        if current is not None and current.is_of(plan):
+            return current.trial_ends_at is not None and not plan.begins_unpaid
         return await self._activations.must_pay(visit.caller.scope.id, visit.session.customer_ref, plan)
 
     async def _begin(self, view: CheckoutView, plan: Plan) -> None:

@@ -31,6 +31,8 @@ def history(purchase: Purchase, used: Mapping[int, int], at: int, most: int) -> 
     carried = 0
     for number in range(last + 1):
         units = used.get(number, 0)
+        if number == purchase.carries_from(number):
+            carried = 0
         if number > last - most:
             limit = None if terms.limit is None else terms.limit + carried
             found.append(PeriodUse(grid.period(number), units, limit))

@@ -15,7 +15,7 @@ from meterhouse.model.hosted import HostedKind, NewHosted
 from meterhouse.model.ledger import Account, Recording, Reserve, Reserved
 from meterhouse.model.plan import Plan, PlanType
 from meterhouse.model.product import Product
-from meterhouse.model.purchase import Origin, Sale
+from meterhouse.model.purchase import Origin, Purchase, Sale
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog, Ledger
 
@@ -81,14 +81,13 @@ class Limits:
             if again := await self._taken(scope_id, asked, product):  # a repeat, whatever came between
                 return again
             default = await self._catalog.plans.default_of(scope_id, asked.product_ref)
-            if default is None:
+            if default is None or not await self._is_sold(scope_id, product.ref):
                 return await self._denied(scope_id, asked, product, account)
             if default.requires_payment or default.type is PlanType.USAGE_BASED:
                 return await self._activation_required(scope_id, asked, product, default)
-            sale = Sale(customer_ref=asked.customer_ref, plan=default, origin=Origin.FREE_DEFAULT, paid=False)
-            with suppress(PurchaseNotReactivable):  # then it stays without access
-                await self._catalog.purchases.activate(caller, sale)
-            account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
+            if not _is_over(account.purchase, default):
+                await self._enrol(caller, asked.customer_ref, default)
+                account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
         if asked.reserve is not None:
             outcome = await self._reserve(scope_id, asked, asked.reserve)
             return _granted(product, outcome) or await self._denied(scope_id, asked, product, outcome.account)
@@ -116,6 +115,15 @@ class Limits:
             self._products.clear()
         self._products[scope_id, ref] = (product, time.monotonic() + _REMEMBERED_SECONDS)
         return product
+
+    async def _is_sold(self, scope_id: int, product_ref: str) -> bool:
+        product = await self._catalog.products.get(scope_id, product_ref)
+        return product is not None and product.is_active
+
+    async def _enrol(self, caller: Caller, customer_ref: str, default: Plan) -> None:
+        sale = Sale(customer_ref=customer_ref, plan=default, origin=Origin.FREE_DEFAULT, paid=False)
+        with suppress(PurchaseNotReactivable):  # then it stays without access
+            await self._catalog.purchases.activate(caller, sale)
 
     async def _taken(self, scope_id: int, asked: LimitQuestion, product: Product) -> LimitFinding | None:
         """Return what an earlier reservation with this key took, None for none."""
@@ -169,6 +177,16 @@ class Limits:
             return None
         new = NewHosted(kind=kind, customer_ref=asked.customer_ref, product_ref=asked.product_ref)
         return kind, await self._catalog.hosted.open(scope_id, new)
+
+
+def _is_over(current: Purchase | None, default: Plan) -> bool:
+    """Whether the free plan has ended by itself and is not given again: then nothing need be written."""
+    return (
+        current is not None
+        and current.is_of(default)
+        and current.cancelled_at is None
+        and current.plan.begins_unpaid
+    )
 
 
 def _granted(product: Product, outcome: Reserved) -> LimitFinding | None:

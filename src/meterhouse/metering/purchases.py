@@ -115,7 +115,11 @@ class Activations:
         no key. Raises IdempotencyConflict, and nothing else.
         """
         scope_id = caller.scope.id
-        once = Once.of("activatePlan", key, customer_ref, product_ref, plan_ref)
+        customer = await self._catalog.customers.get(scope_id, customer_ref)
+        if customer is None:
+            return ActivationOutcome(status=ActivationStatus.INVALID, message="Customer not found")
+        # Who gets the ref of one that was deleted is another one.
+        once = Once.of("activatePlan", key, customer_ref, customer.created_at, product_ref, plan_ref)
         again = None if once is None else await self._catalog.purchases.activated(scope_id, once)
         if again is not None:
             balance = await self._ledger.balance(scope_id, customer_ref)
@@ -127,7 +131,7 @@ class Activations:
         self, caller: Caller, customer_ref: str, product_ref: str, plan: Plan | None, once: Once | None
     ) -> ActivationOutcome:
         scope_id = caller.scope.id
-        if fault := await self._fault(scope_id, customer_ref, product_ref, plan):
+        if fault := await self._fault(scope_id, product_ref, plan):
             return ActivationOutcome(status=ActivationStatus.INVALID, message=fault)
         assert plan is not None  # noqa: S101 - else it were at fault
         standing = await self._ledger.standing(scope_id, customer_ref, product_ref)
@@ -151,17 +155,16 @@ class Activations:
             bought = await self._catalog.purchases.activate(caller, sale, once)
         except PurchaseNotReactivable as error:
             return ActivationOutcome(status=ActivationStatus.INVALID, message=str(error))
-        return _done(ActivationStatus.ACTIVATED, plan, bought.purchase, credits_)
+        return _done(ActivationStatus.ACTIVATED, plan, bought, credits_)
 
-    async def _fault(
-        self, scope_id: int, customer_ref: str, product_ref: str, plan: Plan | None
-    ) -> str | None:
-        if not await self._catalog.directory.known_customers(scope_id, (customer_ref,)):
-            return "Customer not found"
-        if not await self._catalog.directory.known_products(scope_id, (product_ref,)):
+    async def _fault(self, scope_id: int, product_ref: str, plan: Plan | None) -> str | None:
+        product = await self._catalog.products.get(scope_id, product_ref)
+        if product is None:
             return "Product not found"
         if plan is None or plan.product_ref != product_ref:
             return "Plan not found"
+        if not product.is_active:
+            return "Product is not active"
         return None if plan.is_active else "Plan is not active"
 
     def needs_credits(self, plan: Plan, balance: int) -> bool:
@@ -169,16 +172,18 @@ class Activations:
         return plan.type is PlanType.USAGE_BASED and self._topup_first and balance <= 0
 
     async def must_pay(self, scope_id: int, customer_ref: str, plan: Plan) -> bool:
-        """Whether money comes first: not for free and usage-based plans, nor for a trial not had before."""
+        """Whether money comes first: not for free and usage-based plans, nor for a trial that is not over."""
         if not plan.requires_payment or plan.type is PlanType.USAGE_BASED:
             return False
         if not plan.trial_days:
             return True
+        now = (await self._ledger.standing(scope_id, customer_ref, plan.product_ref)).at
         question = PurchaseQuestion(customer_ref=customer_ref, product_ref=plan.product_ref)
         before = await self._catalog.purchases.matching(scope_id, question)
         customer = await self._catalog.customers.get(scope_id, customer_ref)
         since = 0 if customer is None else customer.created_at  # before it, somebody else had the ref
-        return any(purchase.is_of(plan) and purchase.created_at >= since for purchase in before)
+        had = [each for each in before if each.is_of(plan) and each.created_at >= since]
+        return bool(had) and (had[0].trial_ends_at or 0) <= now
 
 
 def _done(

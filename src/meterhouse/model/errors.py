@@ -362,6 +362,12 @@ class DefaultMeter(Conflict):
     code = "default_meter"
 
 
+class MeterCounted(Conflict):
+    """Other meters count this one's events (meterNames); archive those first."""
+
+    code = "meter_counted"
+
+
 class ProviderNameTaken(Conflict):
     """A provider with this name already exists."""
 

@@ -107,8 +107,8 @@ class Account(Struct, kw_only=True):
     happened, else at `at`.
     period: the one of the purchase that holds the action's time; None where that is before the purchase.
     used, held: in that period, billionths; held counts open holds alone. carried: what rolled over into it.
-    balance, held_credits: of the customer, over all products. customer_known: whether there was such a one
-    when it happened.
+    balance, held_credits: of the customer, over all products. customer_known: whether there is such a one,
+    where no purchase gives access.
     """
 
     at: int

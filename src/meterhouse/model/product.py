@@ -47,6 +47,11 @@ class Product(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it is sold to somebody new."""
+        return self.status == "active"
+
 
 class ProductDetails(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What a request says of a product. Left out or null: not said. An empty text takes a value away.

@@ -34,7 +34,8 @@ class Purchase(Struct, frozen=True):
     """snapshot: JSON text of the plan as it was (`model.plan.Plan`); its later changes do not touch it.
 
     status: as it was last written; what it is at a time, `status_at` says.
-    ends_at: when access ends for good; None while it renews. Times: microseconds since 1970.
+    ends_at: when access ends for good; None while it renews. resumed_at: when the customer last came back to
+    it after it had been lost. Times: microseconds since 1970.
     amount: minor units of `currency`.
     """
 
@@ -55,6 +56,7 @@ class Purchase(Struct, frozen=True):
     paid_at: int | None = None
     cancelled_at: int | None = None
     cancellation_reason: str | None = None
+    resumed_at: int | None = None
 
     @property
     def plan(self) -> Plan:
@@ -73,6 +75,11 @@ class Purchase(Struct, frozen=True):
     def renews(self) -> bool:
         """Whether another period begins when the current one ends."""
         return self.cancelled_at is None and self.plan.auto_renew and self.terms.cycle is not None
+
+    def carries_from(self, period: int) -> int:
+        """Return the first period whose rest may roll over into one: with a plan that is left, it is lost."""
+        back = None if self.resumed_at is None else self.grid.period_at(self.resumed_at)
+        return back.number if back is not None and back.number <= period else 0
 
     def is_of(self, plan: Plan) -> bool:
         """Whether this is what was bought; not a plan that was deleted since, and made again."""
@@ -161,16 +168,18 @@ def resumed(purchase: Purchase, plan: Plan, now_us: int) -> Purchase | None:
     """Return the purchase of a plan that a customer comes back to: it goes on from its own start.
 
     What was used of it stays used: going to another plan and back gives no limit anew. A trial goes on; where
-    it is over and nothing has to be paid first, the plan goes on without it. None: it has ended by itself, as
-    a plan does that does not renew, and another is to be had, since its use is paid for. Raises
-    PurchaseNotReactivable: it has ended, and is free, or has to be paid for.
+    it is over and nothing has to be paid first, the plan goes on without it. None: another is to be had:
+    this one had to be paid for, and the plan has not; or it has ended by itself, as a plan does that does not
+    renew, and its use is paid for. Raises PurchaseNotReactivable: it has ended.
     """
-    after = _going_on(purchase, now_us)
+    if plan.begins_unpaid and not purchase.plan.begins_unpaid:
+        return None
+    after = msgspec.structs.replace(_going_on(purchase, now_us), resumed_at=now_us)
     if plan.begins_unpaid and after.status_at(now_us) is PurchaseStatus.SUSPENDED:
         after = msgspec.structs.replace(after, trial_ends_at=None)
     if after.gives_access(now_us):
         return after
-    if plan.begins_unpaid and plan.requires_payment:
+    if plan.type is PlanType.USAGE_BASED and plan.requires_payment:
         return None
     raise PurchaseNotReactivable(
         "Plan cannot be had again: the customer had it, and it has ended. Give it another plan."
@@ -188,19 +197,24 @@ def _going_on(purchase: Purchase, now_us: int) -> Purchase:
     )
 
 
-def paid(purchase: Purchase, plan: Plan, now_us: int) -> Purchase:
-    """Return a purchase paid for, as one on trial: it goes on from the same start, on the terms now paid.
+def paid(purchase: Purchase, plan: Plan, now_us: int) -> Purchase | None:
+    """Return a purchase that gives access paid for: it goes on from the same start, on the terms now paid.
 
-    Who pays for what it had cancelled keeps it.
+    One on trial, or cancelled, is kept. One that is paid and renews stays as it is. None: what is paid for is
+    another one, since this one ends by itself, or would have ended by now.
     """
-    return msgspec.structs.replace(
+    if purchase.paid_at is not None and purchase.cancelled_at is None:
+        return purchase if purchase.renews and purchase.ends_at is None else None
+    after = msgspec.structs.replace(
         _going_on(purchase, now_us),
         snapshot=msgspec.json.encode(plan).decode(),
         amount=plan.first_price,
         currency=plan.currency,
+        ends_at=_first_end(plan, terms_of(plan), purchase.started_at),
         trial_ends_at=None,
         paid_at=now_us,
     )
+    return after if after.gives_access(now_us) else None
 
 
 def expired(purchase: Purchase, now_us: int) -> Purchase:
@@ -224,17 +238,6 @@ def _first_end(plan: Plan, terms: Terms, started_at: int) -> int | None:
 
 def _earlier(one: int | None, other: int | None) -> int | None:
     return min((each for each in (one, other) if each is not None), default=None)
-
-
-class Activation(Struct, frozen=True):
-    """purchase: the customer's, from now on. is_new: False where it had it before, or has it again.
-
-    replaced: what it had of the product instead, and has no more.
-    """
-
-    purchase: Purchase
-    is_new: bool
-    replaced: Purchase | None = None
 
 
 class PurchaseQuestion(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from meterhouse.model.page import CustomerPage, CustomerQuestion
 from meterhouse.model.plan import Plan
 from meterhouse.model.plan_body import NewPlan, PlanDetails
 from meterhouse.model.product import NewProduct, Product, ProductDetails, ProductPage, ProductQuestion
-from meterhouse.model.purchase import Activation, Purchase, PurchaseQuestion, Sale
+from meterhouse.model.purchase import Purchase, PurchaseQuestion, Sale
 from meterhouse.model.tenant import Caller
 
 
@@ -143,15 +143,15 @@ class Plans(Protocol):
 class Purchases(Protocol):
     """The purchases of every scope. For writes and `once`, see `Customers`."""
 
-    async def activate(self, caller: Caller, sale: Sale, once: Once | None = None) -> Activation:
+    async def activate(self, caller: Caller, sale: Sale, once: Once | None = None) -> Purchase:
         """Give a customer a plan, from now on, in the place of what it has of the plan's product.
 
-        A repeat by `once` answers the first activation, also where another plan took its place since.
-        Nothing is done where it has the plan already, or, with Origin.FREE_DEFAULT, any plan of the product.
-        A plan with a trial that is not paid for begins with it. A purchase of it that the customer once had
-        goes on, unless this one is paid for: with its trial, its periods and what was used in them. Where it
-        has ended by itself, a plan whose use is paid for begins again, without a trial; raises
-        PurchaseNotReactivable where it is free or has to be paid for first, and nothing is done.
+        Returns the purchase that it has now. A repeat by `once` answers the first activation, also where
+        another plan took its place since. What it has of the plan already stays, or, with
+        Origin.FREE_DEFAULT, of any plan of the product; see `model.purchase.paid` for when it is paid for. A
+        plan with a trial that is not paid for begins with it. A purchase of it that the customer once had
+        goes on, unless this one is paid for: see `model.purchase.resumed`. Raises PurchaseNotReactivable: it
+        cannot be had again, and nothing was done.
         """
         ...
 
@@ -237,7 +237,8 @@ class Meters(Protocol):
         ...
 
     async def archive(self, caller: Caller, ref: str, once: Once | None = None) -> Meter:
-        """Put a meter away; it can still be asked. Again is a no-op. Raises MeterNotFound, DefaultMeter.
+        """Put a meter away; it can still be asked. Again is a no-op. Raises MeterNotFound,
+        DefaultMeter, MeterCounted.
 
         The plans that measure it become inactive: none is sold any more, and what was bought goes on.
         """

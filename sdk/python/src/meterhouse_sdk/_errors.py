@@ -29,7 +29,8 @@ MeterhouseError
 │   │   ├── ReferenceTaken      409 reference_exists
 │   │   ├── ProductNameTaken    409 product_name_exists
 │   │   ├── MeterNameTaken      409 meter_name_exists
-│   │   └── DefaultMeter        409 default_meter
+│   │   ├── DefaultMeter        409 default_meter
+│   │   └── MeterCounted        409 meter_counted
 │   ├── PayloadTooLarge         413 payload_too_large
 │   └── UnsupportedMediaType    415 unsupported_media_type
 ├── Unavailable                 the same request may succeed later; with its key it counts once
@@ -223,6 +224,12 @@ class DefaultMeter(Conflict):
     """A default meter cannot be archived; stop recording on it, or make a meter of your own."""
 
     code = "default_meter"
+
+
+class MeterCounted(Conflict):
+    """Other meters count this one's events; archive those first."""
+
+    code = "meter_counted"
 
 
 class PayloadTooLarge(Refused):

@@ -96,7 +96,8 @@ def update_meter(
 
 
 def archive_meter(meter_ref: str) -> Operation[Meter]:
-    """Put a meter away; its history still answers. Again is a no-op. Raises MeterNotFound, DefaultMeter."""
+    """Put a meter away; its history still answers. Again is a no-op. Raises MeterNotFound,
+    DefaultMeter, MeterCounted."""
     reply = yield Request("POST", f"{_path(meter_ref)}/archive", repeatable=True, idempotency_key=new_key())
     return read(reply, Meter)
 

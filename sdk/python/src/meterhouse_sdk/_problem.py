@@ -44,6 +44,7 @@ _BY_CODE: Final[Mapping[str, type[MeterhouseError]]] = {
         _errors.ProductNameTaken,
         _errors.MeterNameTaken,
         _errors.DefaultMeter,
+        _errors.MeterCounted,
         _errors.PayloadTooLarge,
         _errors.UnsupportedMediaType,
     )

@@ -159,7 +159,7 @@ class Book:
                 self._end_due(scope_id, self._accounts.due_of_purchase(scope_id, purchase.ref, self.at))
             account.used, account.held = total.used, total.held
             if terms.rollover:
-                account.carried = self._carried(key, terms)
+                account.carried = self._carried(key, terms, purchase.carries_from(key[2]))
         if terms.is_prepaid:
             balance = self._balance((scope_id, purchase.customer_ref))
             account.balance, account.held_credits = balance.credits, balance.held
@@ -174,8 +174,8 @@ class Book:
             return Account(at=self.at), hold
         return self._account(scope_id, purchase, purchase.grid.period(hold.period).start), hold
 
-    def _carried(self, key: PeriodKey, terms: Terms) -> int:
-        """Return what rolled over into a period, from what was used in every one before it.
+    def _carried(self, key: PeriodKey, terms: Terms, first: int) -> int:
+        """Return what rolled over into a period, from what was used in every one before it from `first` on.
 
         What is still held in one of those does not roll over: it may be used there yet.
         """
@@ -184,7 +184,7 @@ class Book:
             scope_id, ref, _ = key
             self._end_due(scope_id, self._accounts.due_of_purchase(scope_id, ref, self.at))
         carried = 0
-        for total in totals:
+        for total in totals[first:]:
             carried = terms.carries(carried, total.used + total.held)
         return carried
 

@@ -40,10 +40,8 @@ _SORTED_BY: Final = {
     CustomerSort.EMAIL: ("email", "ASC"),
     CustomerSort.EMAIL_DESCENDING: ("email", "DESC"),
 }
-_SEARCHED: Final = ("name", "email", "coalesce(external_ref, '')", "ref")
-
-
 _EVER: Final = 2**63 - 1
+_SEARCHED: Final = ("name", "email", "coalesce(external_ref, '')", "ref")
 
 
 class SqliteCustomers:
@@ -165,15 +163,18 @@ def create(connection: sqlite3.Connection, caller: Caller, new: NewCustomer, now
         f"INSERT INTO customer (scope_id, {_COLUMNS}) VALUES (?{', ?' * len(_FIELDS)})",
         (scope_id, *msgspec.structs.astuple(customer)),
     )
+    # What was bought in the name of the last customer of this ref is not this one's.
+    purchases.end_all_of(connection, scope_id, "customer_ref", customer.ref, now_us)
+    purchases.has_begun(connection, now_us)
     note(connection, caller, now_us, Write(Action.CUSTOMER_CREATED, customer.ref, None, customer))
     return customer
 
 
-def exists(connection: sqlite3.Connection, scope_id: int, ref: str, since: int = _EVER) -> bool:
-    """Whether there is such a customer, made at `since` or before; microseconds since 1970."""
+def exists(connection: sqlite3.Connection, scope_id: int, ref: str, by: int = _EVER) -> bool:
+    """Whether there is such a customer, made by then; microseconds since 1970."""
     found = connection.execute(
         "SELECT 1 FROM customer WHERE scope_id = ? AND ref = ? AND deleted_at IS NULL AND created_at <= ?",
-        (scope_id, ref, since),
+        (scope_id, ref, by),
     )
     return found.fetchone() is not None
 

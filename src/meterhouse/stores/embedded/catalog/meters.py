@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from meterhouse.model.audit import Action, Write
-from meterhouse.model.errors import MeterNameTaken, MeterNotFound, ReferenceTaken
+from meterhouse.model.errors import MeterCounted, MeterNameTaken, MeterNotFound, ReferenceTaken
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.meter import (
     Meter,
@@ -67,6 +67,8 @@ class SqliteMeters:
         def work(connection: sqlite3.Connection, at: int) -> Meter:
             before = _existing(connection, caller.scope.id, ref)
             after = before if before.status is MeterStatus.ARCHIVED else archived(before, at)
+            if by := _counted_by(connection, caller.scope.id, before.name):
+                raise MeterCounted(f"Meters count its events: {', '.join(by)}; archive those first.")
             plans.deactivate_measuring(connection, caller, ref, at)
             return _replace(connection, caller, before, after, Action.METER_ARCHIVED)
 
@@ -143,3 +145,13 @@ def _meter(row: Sequence[object]) -> Meter:
     fields = dict(zip(_FIELDS, row, strict=True))
     fields["is_default"] = bool(fields["is_default"])
     return msgspec.convert(fields, Meter)
+
+
+def _counted_by(connection: sqlite3.Connection, scope_id: int, name: str) -> list[str]:
+    """Return the refs of the active meters that count another one's events."""
+    rows = connection.execute(
+        "SELECT ref FROM meter WHERE scope_id = ? AND status = 'active'"
+        " AND ? IN (SELECT value FROM json_each(meter_names)) ORDER BY ref",
+        (scope_id, name),
+    )
+    return [ref for (ref,) in rows.fetchall()]

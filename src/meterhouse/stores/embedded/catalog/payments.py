@@ -127,7 +127,7 @@ def _purchase(connection: sqlite3.Connection, caller: Caller, payment: Payment, 
     if (plan := payment.plan) is None:
         return None
     sale = Sale(customer_ref=payment.customer_ref, plan=plan, origin=Origin.CHECKOUT, paid=True)
-    return purchases.activate(connection, caller, sale, now_us).purchase.ref
+    return purchases.activate(connection, caller, sale, now_us).ref
 
 
 def _find(connection: sqlite3.Connection, scope_id: int, ref: str) -> Payment | None:

@@ -13,7 +13,6 @@ from meterhouse.model.errors import PurchaseNotFound
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.once import Once
 from meterhouse.model.purchase import (
-    Activation,
     Origin,
     Purchase,
     PurchaseQuestion,
@@ -35,6 +34,9 @@ _FIELDS: Final = Purchase.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join("snapshot_id" if field == "snapshot" else field for field in _FIELDS)
 _ALL: Final = ", ".join("plan_snapshot.body" if field == "snapshot" else field for field in _FIELDS)
 _SELECT: Final = f"SELECT {_ALL} FROM purchase JOIN plan_snapshot ON plan_snapshot.id = snapshot_id"
+_NEAREST: Final = _SELECT.replace(
+    "purchase JOIN", "purchase NOT INDEXED JOIN"
+)  # where they lie is by customer
 
 
 class SqlitePurchases:
@@ -44,21 +46,21 @@ class SqlitePurchases:
         self._database = database
         self._now = now
 
-    async def activate(self, caller: Caller, sale: Sale, once: Once | None = None) -> Activation:
+    async def activate(self, caller: Caller, sale: Sale, once: Once | None = None) -> Purchase:
         now_us = to_microseconds(self._now())
         return await self._database.write(
             lambda connection: once_only(
                 connection,
                 caller.scope.id,
                 once,
-                Activation,
+                Purchase,
                 lambda: activate(connection, caller, sale, now_us),
             )
         )
 
     async def activated(self, scope_id: int, once: Once) -> Purchase | None:
         kept = kept_answer(self._database.reader(), scope_id, once)
-        return None if kept is None else msgspec.json.decode(kept, type=Activation).purchase
+        return None if kept is None else msgspec.json.decode(kept, type=Purchase)
 
     async def get(self, scope_id: int, ref: str) -> Purchase | None:
         return find(self._database.reader(), scope_id, ref)
@@ -114,7 +116,7 @@ def current(
 ) -> Purchase | None:
     """Return the newest purchase of a customer and product; it may have ended."""
     row = connection.execute(
-        f"{_SELECT} WHERE scope_id = ? AND customer_ref = ? AND product_ref = ? AND is_current = 1",
+        f"{_NEAREST} WHERE scope_id = ? AND customer_ref = ? AND product_ref = ? AND is_current = 1",
         (scope_id, customer_ref, product_ref),
     ).fetchone()
     return None if row is None else _purchase(row)
@@ -125,7 +127,7 @@ def all_current(
 ) -> list[Purchase]:
     """Return what `current` does for each pair of a customer and a product."""
     rows = connection.execute(
-        f"SELECT {_ALL} FROM json_each(?) AS asked CROSS JOIN purchase ON scope_id = ?"
+        f"SELECT {_ALL} FROM json_each(?) AS asked CROSS JOIN purchase NOT INDEXED ON scope_id = ?"
         " AND customer_ref = json_extract(asked.value, '$[0]')"
         " AND product_ref = json_extract(asked.value, '$[1]') AND is_current = 1"
         " CROSS JOIN plan_snapshot ON plan_snapshot.id = snapshot_id",
@@ -158,63 +160,71 @@ def end_all_of(
 ) -> None:
     """End the purchases of a deleted customer or product: who gets its ref again must inherit none."""
     connection.execute(
-        "UPDATE purchase SET is_current = 0, status = :status, ends_at = coalesce(min(ends_at, :now), :now)"
+        "UPDATE purchase SET is_current = 0, status = :status, updated_at = :now,"
+        " ends_at = coalesce(min(ends_at, :now), :now)"
         f" WHERE scope_id = :scope AND {whose} = :ref AND is_current = 1",
         {"status": PurchaseStatus.EXPIRED, "now": now_us, "scope": scope_id, "ref": ref},
     )
 
 
-def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us: int) -> Activation:
+def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us: int) -> Purchase:
     """See `Purchases.activate`; inside a transaction."""
     scope_id, plan = caller.scope.id, sale.plan
     before = current(connection, scope_id, sale.customer_ref, plan.product_ref)
     has_it = before is not None and before.gives_access(now_us)
     if before is not None and has_it and (before.is_of(plan) or sale.origin is Origin.FREE_DEFAULT):
-        if not sale.paid or before.paid_at is not None:
-            return Activation(before, is_new=False)
-        after = paid(before, plan, now_us)
-        _replace(connection, caller, before, after, Action.PURCHASE_PAID)
-        return Activation(after, is_new=False)
+        kept = paid(before, plan, now_us) if sale.paid else before
+        if kept is not None:
+            if kept is not before:
+                _replace(connection, caller, before, kept, Action.PURCHASE_PAID)
+            return kept
     former = None if sale.paid else _former(connection, scope_id, sale)
     again = None if former is None else resumed(former, plan, now_us)
     if before is not None and (again is None or again.ref != before.ref):
-        _replace(connection, caller, before, expired(before, now_us), Action.PURCHASE_EXPIRED)
-        connection.execute(
-            "UPDATE purchase SET is_current = 0 WHERE scope_id = ? AND ref = ?", (scope_id, before.ref)
-        )
+        over = expired(before, now_us)
+        _replace(connection, caller, before, over, Action.PURCHASE_EXPIRED, is_current=False)
     if former is not None and again is not None:
         _replace(connection, caller, former, again, Action.PURCHASE_REACTIVATED)
-        connection.execute(
-            "UPDATE purchase SET is_current = 1 WHERE scope_id = ? AND ref = ?", (scope_id, former.ref)
-        )
-        return Activation(again, is_new=False, replaced=before if has_it else None)
+        return again
     ref = free_ref(Prefix.PURCHASE, lambda ref: find(connection, scope_id, ref) is not None)
     purchase = bought(sale, ref, now_us, trial=former is None)
     insert(connection, scope_id, [purchase])
-    # Whatever happens to the machine's clock, this purchase has begun.
-    connection.execute("UPDATE purchase_clock SET at = max(at, ?)", (now_us,))
+    has_begun(connection, now_us)
     note(connection, caller, now_us, Write(Action.PURCHASE_CREATED, ref, None, purchase))
-    return Activation(purchase, is_new=True, replaced=before if has_it else None)
+    return purchase
+
+
+def has_begun(connection: sqlite3.Connection, at: int) -> None:
+    """Whatever happens to the machine's clock, the ledger's is not before a purchase or its customer."""
+    connection.execute("UPDATE purchase_clock SET at = max(at, ?)", (at,))
 
 
 def _former(connection: sqlite3.Connection, scope_id: int, sale: Sale) -> Purchase | None:
     """Return the customer's last purchase of the plan, not of who had its ref before it was deleted."""
     row = connection.execute(
-        f"{_SELECT} WHERE scope_id = ?1 AND customer_ref = ?2 AND plan_ref = ?3"
+        f"{_SELECT} WHERE scope_id = ?1 AND customer_ref = ?2 AND product_ref = ?3 AND plan_ref = ?4"
         " AND created_at >= (SELECT created_at FROM customer WHERE scope_id = ?1 AND ref = ?2)"
         " ORDER BY created_at DESC, ref DESC LIMIT 1",
-        (scope_id, sale.customer_ref, sale.plan.ref),
+        (scope_id, sale.customer_ref, sale.plan.product_ref, sale.plan.ref),
     ).fetchone()
     found = None if row is None else _purchase(row)
     return found if found is not None and found.is_of(sale.plan) else None
 
 
 def _replace(
-    connection: sqlite3.Connection, caller: Caller, before: Purchase, after: Purchase, action: Action
+    connection: sqlite3.Connection,
+    caller: Caller,
+    before: Purchase,
+    after: Purchase,
+    action: Action,
+    *,
+    is_current: bool = True,
 ) -> None:
+    """Write a purchase as it is now. Only the current one of a customer and product ever changes."""
     connection.execute(
-        f"UPDATE purchase SET ({_COLUMNS}) = (?{', ?' * (len(_FIELDS) - 1)}) WHERE scope_id = ? AND ref = ?",
-        (*_row(connection, after), caller.scope.id, before.ref),
+        f"UPDATE purchase SET ({_COLUMNS}, is_current) = (?{', ?' * len(_FIELDS)})"
+        " WHERE scope_id = ? AND ref = ?",
+        (*_row(connection, after), is_current, caller.scope.id, before.ref),
     )
     note(connection, caller, after.updated_at, Write(action, after.ref, before, after))
 

@@ -31,6 +31,7 @@ CREATE TABLE purchase (
     paid_at        INTEGER,
     cancelled_at   INTEGER,
     cancellation_reason TEXT,
+    resumed_at     INTEGER,
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
     PRIMARY KEY (scope_id, customer_ref, product_ref, ref)
@@ -38,12 +39,14 @@ CREATE TABLE purchase (
 
 INSERT INTO purchase
 SELECT scope_id, customer_ref, product_ref, ref, is_current, plan_ref, plan_snapshot.id, status, origin, amount,
-       currency, started_at, ends_at, trial_ends_at, paid_at, cancelled_at, cancellation_reason, created_at,
-       updated_at
+       currency, started_at, ends_at, trial_ends_at, paid_at, cancelled_at, cancellation_reason, NULL,
+       created_at, updated_at
 FROM purchase_before JOIN plan_snapshot ON body = snapshot
 ORDER BY scope_id, customer_ref, product_ref, ref;
 
 DROP TABLE purchase_before;
 
+-- No look goes by it: it is there so that nobody ever has two.
+CREATE UNIQUE INDEX purchase_current ON purchase (scope_id, customer_ref, product_ref) WHERE is_current = 1;
 CREATE UNIQUE INDEX purchase_by_ref ON purchase (scope_id, ref);
 CREATE INDEX purchase_by_product ON purchase (scope_id, product_ref, created_at);
