@@ -16,7 +16,8 @@ serve: $(INSTALLED)  ## set up and serve on 127.0.0.1:8080
 	$(BIN)/meterhouse serve --data data --host 127.0.0.1 --port 8080
 
 test: $(INSTALLED)  ## all tests but the long runs
-	$(BIN)/pytest -m "not soak"
+	$(BIN)/pytest -m "not soak" -n 2 --ignore=tests/e2e
+	$(BIN)/pytest -m "not soak" tests/e2e  # one after the other: they measure, load and kill servers
 
 soak: $(INSTALLED)  ## the long runs of the fault tests
 	$(BIN)/pytest -m soak

@@ -42,6 +42,7 @@ MeterhouseError
 │   │   ├── ProductNameTaken      409 product_name_exists
 │   │   ├── MeterNameTaken        409 meter_name_exists
 │   │   ├── DefaultMeter          409 default_meter
+│   │   ├── MeterCounted          409 meter_counted
 │   │   ├── ProviderNameTaken     409 provider_name_exists
 │   │   └── OperatorTaken         409 operator_exists
 │   ├── PayloadTooLarge           413 payload_too_large
