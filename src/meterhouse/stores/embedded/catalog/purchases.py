@@ -34,9 +34,8 @@ _FIELDS: Final = Purchase.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join("snapshot_id" if field == "snapshot" else field for field in _FIELDS)
 _ALL: Final = ", ".join("plan_snapshot.body" if field == "snapshot" else field for field in _FIELDS)
 _SELECT: Final = f"SELECT {_ALL} FROM purchase JOIN plan_snapshot ON plan_snapshot.id = snapshot_id"
-_NEAREST: Final = _SELECT.replace(
-    "purchase JOIN", "purchase NOT INDEXED JOIN"
-)  # where they lie is by customer
+_IS_CURRENT: Final = "+is_current = 1"
+"""The plus: SQLite looks where purchases lie, and not in the index that keeps them from being two."""
 
 
 class SqlitePurchases:
@@ -116,7 +115,7 @@ def current(
 ) -> Purchase | None:
     """Return the newest purchase of a customer and product; it may have ended."""
     row = connection.execute(
-        f"{_NEAREST} WHERE scope_id = ? AND customer_ref = ? AND product_ref = ? AND is_current = 1",
+        f"{_SELECT} WHERE scope_id = ? AND customer_ref = ? AND product_ref = ? AND {_IS_CURRENT}",
         (scope_id, customer_ref, product_ref),
     ).fetchone()
     return None if row is None else _purchase(row)
@@ -127,9 +126,9 @@ def all_current(
 ) -> list[Purchase]:
     """Return what `current` does for each pair of a customer and a product."""
     rows = connection.execute(
-        f"SELECT {_ALL} FROM json_each(?) AS asked CROSS JOIN purchase NOT INDEXED ON scope_id = ?"
+        f"SELECT {_ALL} FROM json_each(?) AS asked CROSS JOIN purchase ON scope_id = ?"
         " AND customer_ref = json_extract(asked.value, '$[0]')"
-        " AND product_ref = json_extract(asked.value, '$[1]') AND is_current = 1"
+        f" AND product_ref = json_extract(asked.value, '$[1]') AND {_IS_CURRENT}"
         " CROSS JOIN plan_snapshot ON plan_snapshot.id = snapshot_id",
         (msgspec.json.encode(pairs), scope_id),
     )
