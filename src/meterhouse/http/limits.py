@@ -138,11 +138,11 @@ class LimitRoutes:
             answer.activation_required = True
             answer.plans = tuple(map(plan_item, found.offered))
             if found.default.type is PlanType.USAGE_BASED:
-                answer.balance = _balance(found, found.default)
+                answer.balance = _balance(found, found.default.credits_per_unit, found.default.currency)
         elif purchase is not None and account.has_access:
             answer.plan = purchase.plan_ref
             if account.terms is not None and account.terms.is_prepaid:
-                balance = _balance(found, purchase.plan)
+                balance = _balance(found, account.terms.credits_per_unit, purchase.currency)
                 answer.balance = balance
                 answer.credit_balance, answer.credits_per_unit = (
                     balance.credit_balance,
@@ -184,10 +184,10 @@ def plan_item(plan: Plan) -> PlanItem:
     )
 
 
-def _balance(found: LimitFinding, plan: Plan) -> BalanceAnswer:
+def _balance(found: LimitFinding, each: int, currency: str) -> BalanceAnswer:
+    """each: credits for a unit."""
     left = found.account.free_credits - (found.hold.credits if found.is_new_hold and found.hold else 0)
-    each = plan.credits_per_unit
-    return BalanceAnswer(left, each, plan.currency, left // each if each else 0)
+    return BalanceAnswer(left, each, currency, left // each if each else 0)
 
 
 def _question(asked: LimitBody, header: str | None) -> LimitQuestion:
