@@ -3,14 +3,15 @@
 import random
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.e2e.server import Server
+from tests.e2e.threads import going_on
 from tests.e2e.wait import until
 
 CUSTOMER = "cus_3C4D5E6F"
@@ -28,19 +29,9 @@ class Load:
         self.acknowledged: dict[str, str] = {}
         """Event id by idempotency key."""
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        self._stop.clear()
-        threads = [threading.Thread(target=self._send, args=(bulk,)) for bulk in (1, 1, 7, 200)[:SENDERS]]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join(60)
-                assert not thread.is_alive()
+    def running(self) -> AbstractContextManager[None]:
+        works = [partial(self._send, bulk) for bulk in (1, 1, 7, 200)[:SENDERS]]
+        return going_on(works, self._stop)
 
     def _send(self, count: int) -> None:
         with self._server.client(self._key) as client:

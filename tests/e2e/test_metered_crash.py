@@ -2,8 +2,9 @@
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.server import Server
+from tests.e2e.threads import going_on
 from tests.e2e.wait import until
 
 ASKED = {"customerRef": "cus_3C4D5E6F", "productRef": "prd_content_api"}
@@ -30,18 +32,9 @@ class Load:
         self.sent: list[dict[str, Any]] = []
         self.sent_again = 0
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._send, args=each) for each in enumerate(BULKS)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join(120)
-                assert not thread.is_alive()
+    def running(self) -> AbstractContextManager[None]:
+        works = [partial(self._send, *each) for each in enumerate(BULKS)]
+        return going_on(works, self._stop)
 
     def _send(self, sender: int, count: int) -> None:
         number = 0
