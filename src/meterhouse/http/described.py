@@ -17,7 +17,8 @@ from meterhouse.http.limits import LimitAnswer, LimitBody, ReserveBody
 from meterhouse.http.problems import Problem
 from meterhouse.ingest.body import EventBody
 from meterhouse.ingest.decode import BulkBody
-from meterhouse.ingest.usage_body import MAX_USAGE_UNITS, MeterEventBody, UsageBody
+from meterhouse.ingest.faults import MAX_USAGE_UNITS
+from meterhouse.ingest.usage_body import MeterEventBody, UsageBody
 from meterhouse.ingest.usage_decode import BulkMeterBody, BulkUsageBody
 from meterhouse.model.errors import FieldError
 from meterhouse.model.ledger import Skipped

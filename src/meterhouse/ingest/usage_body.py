@@ -4,34 +4,25 @@ Contract: solvapay.md §3.1 (`/usages`, `/meter-events`) and §7; unknown keys a
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from meterhouse.ingest.body import MAX_AHEAD, read_timestamp
-from meterhouse.ingest.properties import read_properties
+from meterhouse.ingest.faults import Faults
 from meterhouse.model import text, units
 from meterhouse.model.errors import FieldError, ValidationFailed
-from meterhouse.model.event import Outcome, to_microseconds
+from meterhouse.model.event import Outcome
 from meterhouse.model.ledger import Track
 from meterhouse.model.meter import Aggregation, Meter, MeterStatus
-from meterhouse.model.once import key_fault
-from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 from meterhouse.model.units import NANO
 
 ACTION_TYPES: Final = ("transaction", "api_call", "hour", "email", "storage", "custom")
-MAX_USAGE_UNITS: Final = 100_000
 DEFAULT_METER: Final = "requests"
 _MAX_TEXT: Final = 1_000
 _MAX_DURATION_MS: Final = 10**15
 _MAX_DURATION_PLACES: Final = 100
-_REQUIRED: Final = "is required"
-_WHOLE_UNITS: Final = (
-    f"must be a whole number from 0 to {MAX_USAGE_UNITS}; for more, or for fractions, settle a hold or use "
-    "/v1/sdk/meter-events"
-)
 _INVALID_METER: Final = "Invalid meter name or meter is archived"
 
 
@@ -89,7 +80,7 @@ def read_usage(body: UsageBody, header_key: str | None, known: Known) -> Track |
     An unknown customer is no fault (contract §0.1 row 13). A meter that is not there is `requests`; an
     archived one is a fault.
     """
-    faults = _Faults()
+    faults = Faults()
     customer_ref = faults.customer(body.customer_ref, body.customer_id)
     action = body.action_type or "api_call"
     if action not in ACTION_TYPES:
@@ -109,7 +100,7 @@ def read_usage(body: UsageBody, header_key: str | None, known: Known) -> Track |
         meter=_meter_of(body, meter),
         units=faults.whole_units(body.units),
         outcome=outcome or Outcome.SUCCESS,
-        timestamp=faults.time(body.timestamp, known),
+        timestamp=faults.time(body.timestamp, known.now, known.age_days),
         key=faults.key(body.idempotency_key, header_key),
         properties=faults.properties("metadata", body.metadata),
         details=_details(body.description, body.error_message, body.duration, faults),
@@ -123,7 +114,7 @@ def read_meter_event(body: MeterEventBody, header_key: str | None, known: Known)
     Without a meterName it is for `requests`. A count meter counts 1 whatever the value, which is kept as a
     detail.
     """
-    faults = _Faults()
+    faults = Faults()
     customer_ref = faults.customer(body.customer_ref, body.customer_id)
     name = body.meter_name if body.meter_name is not None else DEFAULT_METER
     meter = known.meters.get(name)
@@ -143,7 +134,7 @@ def read_meter_event(body: MeterEventBody, header_key: str | None, known: Known)
         meter=name,
         units=NANO if counts_one else value,
         outcome=Outcome.SUCCESS,
-        timestamp=faults.time(body.timestamp, known),
+        timestamp=faults.time(body.timestamp, known.now, known.age_days),
         key=faults.key(body.idempotency_key, header_key),
         properties=faults.properties("properties", body.properties),
         details=details,
@@ -180,7 +171,7 @@ class Settled(NamedTuple):
 
 def read_settlement(body: SettleSaid, header_key: str | None) -> Settled:
     """Return what is to be booked. Raises ValidationFailed, naming every fault."""
-    faults = _Faults()
+    faults = Faults()
     action = body.action_type or "api_call"
     if action not in ACTION_TYPES:
         faults.add("actionType", f"must be one of {', '.join(ACTION_TYPES)}")
@@ -196,78 +187,6 @@ def read_settlement(body: SettleSaid, header_key: str | None) -> Settled:
     if faults.found:
         raise ValidationFailed(faults.found)
     return settled
-
-
-class _Faults:
-    """Collects what is wrong; each check returns the field's value, or one that is not used."""
-
-    def __init__(self) -> None:
-        self.found: list[FieldError] = []
-
-    def add(self, path: str, sentence: str) -> None:
-        self.found.append(FieldError(path, sentence))
-
-    def customer(self, ref: str | None, alias: str | None) -> str:
-        given = ref if ref is not None else alias
-        if not given:
-            self.add("customerRef", _REQUIRED)
-            return ""
-        return self.ref("customerRef", given, alias) or ""
-
-    def ref(self, path: str, ref: str | None, alias: str | None) -> str | None:
-        given = ref if ref is not None else alias
-        if given is None:
-            return None
-        if not 0 < len(given) <= MAX_REF:
-            self.add(path, f"must have 1 to {MAX_REF} characters")
-        elif alias not in (None, given):
-            self.add(path, "is given twice, with different values; send one of them")
-        return given
-
-    def whole_units(self, value: object) -> int:
-        """Return billionths: 1 unit where none are given."""
-        if value is UNSET or value is None:
-            return NANO
-        whole = units.whole_between(value, 0, MAX_USAGE_UNITS)
-        if whole is None:
-            self.add("units", _WHOLE_UNITS)
-            return NANO
-        return whole * NANO
-
-    def units(self, path: str, value: object, default: int) -> int:
-        if value is UNSET or value is None:
-            return default
-        amount = units.split(value)
-        if isinstance(amount, str):
-            self.add(path, amount)
-            return default
-        return amount[0] * NANO + amount[1]
-
-    def time(self, given: str | None, known: Known) -> int | None:
-        if given is None:
-            return None
-        now = known.now()
-        at = read_timestamp(given, now + MAX_AHEAD)
-        if isinstance(at, str):
-            self.add("timestamp", at)
-            return None
-        if known.age_days and at < to_microseconds(now - timedelta(days=known.age_days)):
-            self.add("timestamp", "must not be older than the server takes (METERHOUSE_USAGE_MAX_AGE_DAYS)")
-        return at
-
-    def key(self, own: str | None, header: str | None) -> str | None:
-        if fault := key_fault(own, header):
-            self.add("idempotencyKey", fault)
-        return own if own is not None else header
-
-    def properties(self, path: str, raw: Raw | UnsetType) -> str | None:
-        if raw is UNSET or not bytes(raw):
-            return None
-        found = read_properties(bytes(raw))
-        if isinstance(found, FieldError):
-            self.add(path + found.path.removeprefix("properties"), found.message)
-            return None
-        return found
 
 
 def _takes_events(meter: Meter) -> bool:
@@ -288,7 +207,7 @@ def _outcome(given: str | None) -> Outcome | None:
 
 
 def _details(
-    description: str | None, error_message: str | None, duration: object, faults: _Faults
+    description: str | None, error_message: str | None, duration: object, faults: Faults
 ) -> str | None:
     """Return what else is said of the event, as canonical JSON."""
     said: dict[str, object] = {}

@@ -28,10 +28,11 @@ def history(purchase: Purchase, used: Mapping[int, int], at: int, most: int) -> 
     assert current is not None  # noqa: S101 - it is not before the purchase
     last = max(current.number, *used, 0)
     found: list[PeriodUse] = []
+    first = purchase.carries_from(last)
     carried = 0
     for number in range(last + 1):
         units = used.get(number, 0)
-        if number == purchase.carries_from(number):
+        if number == first:
             carried = 0
         if number > last - most:
             limit = None if terms.limit is None else terms.limit + carried

@@ -5,7 +5,7 @@ integers add exactly in every store and compress well. `Decimal` is for callers.
 """
 
 from decimal import Context, Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeGuard
 
 from msgspec import Meta
 
@@ -50,13 +50,13 @@ def whole_between(value: object, least: int, most: int) -> int | None:
     """
     if not is_between(value, least, most):
         return None
-    number = int(value)  # type: ignore[call-overload]
+    number = int(value)
     return number if number == value else None
 
 
-def is_between(value: object, least: int, most: int) -> bool:
+def is_between(value: object, least: int, most: int) -> TypeGuard[int | Decimal]:
     """Whether it is a decoded JSON number from `least` to `most`."""
-    return type(value) in (int, Decimal) and least <= value <= most  # type: ignore[operator]
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool) and least <= value <= most
 
 
 def join(whole: int, nano: int) -> Decimal:
