@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from meterhouse.model.errors import Refused
+from meterhouse.model.errors import LogUnavailable, Refused
 from meterhouse.model.event import Columns, Kind, Receipt, Rejection, Repeat, Submission, next_number
 from meterhouse.model.identity import keyed_rows
 from meterhouse.model.ledger import Outcomes, Recording, Track
@@ -58,15 +58,12 @@ class CommitStore:
 
     def store(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
         """Write all that waits, inside a transaction; each gets its result or its error."""
-        counts = tally.Counts()
-        self._store_submissions(commit, connection, counts, now_us)
-        self._store_recordings(commit, connection, counts, now_us)
-        counts.write(connection, now_us)
+        self._store_submissions(commit, connection, now_us)
+        self._store_recordings(commit, connection, now_us)
 
-    def _store_submissions(
-        self, commit: Commit, connection: sqlite3.Connection, counts: tally.Counts, now_us: int
-    ) -> None:
+    def _store_submissions(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
         submissions = [(each, each.work) for each in commit.waiting if isinstance(each.work, Submission)]
+        counts = tally.Counts()
         waiting = deque(submissions)
         while waiting:
             number = next_number(commit.last_number, now_us)
@@ -77,30 +74,55 @@ class CommitStore:
         for each, submission in submissions:
             if refused := _refused(submission, each.result):
                 tally.keep(connection, submission.scope_id, refused, now_us)
+        counts.write(connection, now_us)
 
-    def _store_recordings(
-        self, commit: Commit, connection: sqlite3.Connection, counts: tally.Counts, now_us: int
-    ) -> None:
+    def _store_recordings(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
         recordings = [(each, each.work) for each in commit.waiting if isinstance(each.work, Recording)]
         if not recordings:
             return
         at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
         number = next_number(commit.last_number, at)
-        actions = [action for _, recording in recordings for action in recording.actions]
-        book = Book(self._accounts, connection, at)
-        book.prepare(action for action in actions if isinstance(action, Track))
-        recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))
-        for each, recording in recordings:
-            try:
-                each.result = recorder.record(recording, counts)
-            except Refused as error:
-                each.error = error
+        while (decided := self._decide(commit, connection, recordings, at, number)) is None:
+            recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
+        recorder, counts = decided
+        counts.write(connection, now_us)
         commit.ledger = recorder.state
         commit.new_keys.update(recorder.new_keys)
         commit.last_number = max(commit.last_number, commit.ledger.last_number)
         if body := recorder.finish():
             commit.changes = recorder.changes()
             self._add(commit, connection, body, number, at)
+
+    def _decide(
+        self,
+        commit: Commit,
+        connection: sqlite3.Connection,
+        recordings: Sequence[tuple[Waiting, Recording]],
+        at: int,
+        number: int,
+    ) -> tuple[Recorder, tally.Counts] | None:
+        """Decide recordings in order. number: of the first event.
+
+        None: some failed as nobody foresaw, half done maybe. They have their errors, and the others are to be
+        decided anew without them: a fault takes nobody with it.
+        """
+        counts = tally.Counts()
+        actions = [action for _, recording in recordings for action in recording.actions]
+        book = Book(self._accounts, connection, at)
+        book.prepare(action for action in actions if isinstance(action, Track))
+        recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))
+        failed = False
+        for each, recording in recordings:
+            try:
+                each.result = recorder.record(recording, counts)
+            except Refused as error:
+                each.error = error
+            except (LogUnavailable, sqlite3.Error):
+                raise
+            except Exception as error:  # noqa: BLE001 - given to whoever waits for it
+                each.error = error
+                failed = True
+        return None if failed else (recorder, counts)
 
     def _add(
         self,
