@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -38,6 +39,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def event(key: str | None = None) -> Submission:
     return Submission(1, Columns(["a.b"], ["cus_1"], [None], [1], [0], [None], [key], [None]))
+
+
+def beat(connection: sqlite3.Connection, *, at: int) -> None:
+    connection.execute("UPDATE heartbeat SET at = ?", (at,))
 
 
 def failing(connection: sqlite3.Connection) -> None:
@@ -95,3 +100,40 @@ async def test_a_lone_job_that_fails_leaves_nothing_behind(database: Database) -
     assert database.reader().execute("SELECT at FROM heartbeat").fetchone() == (0,)
     await database.write(lambda connection: connection.execute("UPDATE heartbeat SET at = 8"))
     assert database.reader().execute("SELECT at FROM heartbeat").fetchone() == (8,)
+
+
+async def test_what_is_read_in_one_turn_of_the_loop_is_of_one_moment(database: Database) -> None:
+    assert database.reader().execute("SELECT at FROM heartbeat").fetchone() == (0,)
+    with closing(sqlite3.connect(database.path)) as other:
+        other.execute("UPDATE heartbeat SET at = 5")
+        other.commit()
+    assert database.reader().execute("SELECT at FROM heartbeat").fetchone() == (0,)
+    await asyncio.sleep(0)  # the next turn
+    assert database.reader().execute("SELECT at FROM heartbeat").fetchone() == (5,)
+
+
+async def test_who_awaits_a_write_sees_it_whatever_others_read_meanwhile(database: Database) -> None:
+    done = asyncio.Event()
+
+    async def read_in_every_turn() -> None:
+        while not done.is_set():
+            database.reader().execute("SELECT at FROM heartbeat").fetchone()
+            await asyncio.sleep(0)
+
+    reading = asyncio.create_task(read_in_every_turn())
+    for at in range(1, 200):
+        await database.write(partial(beat, at=at))
+        assert database.reader().execute("SELECT at FROM heartbeat").fetchone() == (at,)
+    done.set()
+    await reading
+
+
+async def test_a_thread_without_a_loop_sees_at_once_what_others_wrote(database: Database) -> None:
+    def read() -> tuple[object, object]:
+        before = database.reader().execute("SELECT at FROM heartbeat").fetchone()
+        with closing(sqlite3.connect(database.path)) as other:
+            other.execute("UPDATE heartbeat SET at = 5")
+            other.commit()
+        return before, database.reader().execute("SELECT at FROM heartbeat").fetchone()
+
+    assert await asyncio.to_thread(read) == ((0,), (5,))

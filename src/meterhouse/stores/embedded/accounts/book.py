@@ -6,8 +6,6 @@ Where nobody takes its changes, as where accounts are only looked at, nothing ha
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
-
 from meterhouse.model.credit import Balance, CreditKind, CreditMove
 from meterhouse.model.entry import Consumed, Credited, Ended, Entry, Held, ended
 from meterhouse.model.hold import Hold, HoldStatus
@@ -96,18 +94,19 @@ class Book:
                         entry.scope_id, entry.customer_ref, entry.product_ref, entry.event_number, entry.debit
                     )
             case Credited():
+                balance = self._moved((entry.scope_id, entry.customer_ref), entry.credits)
                 move = CreditMove(
                     number=entry.number,
                     customer_ref=entry.customer_ref,
                     kind=entry.kind,
                     at=self.at,
                     credits=entry.credits,
-                    balance=0,
+                    balance=balance,
                     product_ref=None,
                     reason=entry.reason,
                     key=entry.key,
                 )
-                self._move(entry.scope_id, move)
+                self._rows.add_move(entry.scope_id, move)
             case Held():
                 self._open_hold(entry)
             case Ended():
@@ -207,26 +206,26 @@ class Book:
     def _debit(
         self, scope_id: int, customer_ref: str, product_ref: str | None, number: int, amount: int
     ) -> None:
+        balance = self._moved((scope_id, customer_ref), -amount)
         move = CreditMove(
             number=number,
             customer_ref=customer_ref,
             kind=CreditKind.USAGE,
             at=self.at,
             credits=-amount,
-            balance=0,
+            balance=balance,
             product_ref=product_ref,
             reason=None,
             key=None,
         )
-        self._move(scope_id, move)
+        self._rows.add_move(scope_id, move)
 
-    def _move(self, scope_id: int, move: CreditMove) -> None:
-        """Move a balance, and remember what it was afterwards."""
-        customer = (scope_id, move.customer_ref)
+    def _moved(self, customer: Customer, credits_: int) -> int:
+        """Move a balance; return what it is now."""
         balance = self._balance(customer)
-        balance.credits += move.credits
+        balance.credits += credits_
         self._rows.balance_changed(customer)
-        self._rows.add_move(scope_id, replace(move, balance=balance.credits))
+        return balance.credits
 
     def _open_hold(self, entry: Held) -> None:
         hold = Hold(

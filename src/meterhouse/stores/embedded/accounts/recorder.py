@@ -3,7 +3,6 @@
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from meterhouse.model.counting import recorded_on
 from meterhouse.model.entry import Consumed, Credited, Entry, Held
@@ -136,10 +135,8 @@ class Recorder:
                 return repeated
         number = self._next(action)
         account, hold = self._book.account(action)
-        if isinstance(action, Track) and action.meter is None:
-            action = replace(action, meter=recorded_on(account.meter))
         verdict = recording.decide(action, account, hold, number)
-        self._write(action, verdict.entry, hold, counts)
+        self._write(action, verdict.entry, recorded_on(account.meter), hold, counts)
         # A denied reserve and a second settle store nothing, and burn no key.
         did_something = verdict.entry is not None or isinstance(action, Track)
         if keyed is not None and keyed.known is None and did_something:
@@ -165,12 +162,17 @@ class Recorder:
             return self._first_number + len(self._columns)
         return self._next_number
 
-    def _write(self, action: Action, entry: Entry | None, hold: Hold | None, counts: tally.Counts) -> None:
-        """Keep what was decided: the event where the action is one, and the entry."""
+    def _write(
+        self, action: Action, entry: Entry | None, own_meter: str, hold: Hold | None, counts: tally.Counts
+    ) -> None:
+        """Keep what was decided: the event where the action is one, and the entry.
+
+        own_meter: what an event is recorded on that names no meter.
+        """
         if isinstance(action, Track):
             self._add_event(action)
             purchase_ref = entry.purchase_ref if isinstance(entry, Consumed) else action.purchase_ref
-            self._add_metered(action.meter or "", action.outcome, purchase_ref, action.details)
+            self._add_metered(action.meter or own_meter, action.outcome, purchase_ref, action.details)
             counts.add(action.scope_id, "stored", 1)
         elif isinstance(action, Settle) and entry is not None and hold is not None:
             self._add_settle(action, hold)

@@ -284,6 +284,8 @@ def _options() -> Options:
     options.set_block_based_table_factory(blocks)
     options.set_write_buffer_size(_MEMTABLE_BYTES)
     options.set_max_write_buffer_number(2)
+    options.set_memtable_whole_key_filtering(True)  # most look-ups are of rows that did not just change
+    options.set_memtable_prefix_bloom_ratio(0.1)
     options.set_compression_type(DBCompressionType.lz4())
     options.set_level_compaction_dynamic_level_bytes(True)
     options.set_max_background_jobs(2)
