@@ -74,7 +74,8 @@ class Books:
     async def compare_usage(self) -> None:
         """Of each purchase, ended ones too."""
         question = PurchaseQuestion(customer_ref=CUSTOMER)
-        purchases = await self.opened.catalog.purchases.matching(self.scope_id, question)
+        pages = self.opened.catalog.purchases.matching(self.scope_id, question)
+        purchases = [purchase async for page in pages for purchase in page]
         assert {each.ref for each in purchases} == {each.ref for each in self.model.bought}
         accounts = await self.opened.ledger.of_purchases(self.scope_id, purchases)
         expected = {each.ref: each for each in self.model.bought}

@@ -165,6 +165,27 @@ async def test_free_purchases_can_be_left_out(client: Client) -> None:
     assert ok(await client.get("/v1/sdk/purchases", params={"includeFree": "false"}))["purchases"] == []
 
 
+async def test_a_long_list_is_whole(client: Client) -> None:
+    free = await plan(client, **FREE)
+    refs = [f"cus_{number}" for number in range(230)]
+    for ref in refs:
+        ok(
+            await client.post("/v1/sdk/customers", json={"reference": ref, "email": f"{ref}@example.com"}),
+            201,
+        )
+        bought = (await activate(client, free, ref))["purchaseRef"]
+        if int(ref[4:]) % 100 < 3:
+            ok(await client.post(f"/v1/sdk/purchases/{bought}/cancel"))
+    listed = ok(await client.get("/v1/sdk/purchases"))["purchases"]
+    assert [each["customerRef"] for each in listed] == refs[::-1]
+    assert listed == ok(await client.get(f"/v1/sdk/purchases/product/{PRODUCT}"))["purchases"]
+    cancelled = [each["customerRef"] for each in listed if each.get("cancelledAt")]
+    assert cancelled == [ref for ref in refs[::-1] if int(ref[4:]) % 100 < 3]
+    for status, wanted in (("active", refs[::-1]), ("suspended", [])):
+        listed = ok(await client.get("/v1/sdk/purchases", params={"status": status}))["purchases"]
+        assert [each["customerRef"] for each in listed] == wanted
+
+
 async def test_a_hybrid_purchase_says_what_its_overage_costs(client: Client) -> None:
     terms = {"type": "hybrid", "limit": 5, "overagePolicy": {"allowOverage": True, "overageRate": 150}}
     bought = (await activate(client, await plan(client, **terms)))["purchaseRef"]

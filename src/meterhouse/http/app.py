@@ -30,7 +30,7 @@ from meterhouse.http.periods import PeriodRoutes
 from meterhouse.http.plans import PlanRoutes
 from meterhouse.http.products import ProductRoutes
 from meterhouse.http.provider import ProviderRoutes
-from meterhouse.http.purchases import PurchaseRoutes
+from meterhouse.http.purchases import LISTED, PurchaseRoutes
 from meterhouse.http.query_parameters import EventsOperation, MeterOperation, UsageOperation
 from meterhouse.http.service import ServiceRoutes
 from meterhouse.http.session import SessionRoutes
@@ -135,13 +135,14 @@ def _metering_routes(catalog: Catalog, metering: Metering, addresses: Addresses)
     hosted = HostedRoutes(catalog, metering.views, addresses)
     customer, hold = "/v1/sdk/customers/{reference:str}", "/v1/sdk/holds/{reference:str}"
     purchase, session = "/v1/sdk/purchases/{reference:str}", "/v1/sdk/customers/customer-sessions"
+    lists = partial(get, responses=LISTED)
     return [
         post("/v1/sdk/activate", operation_id="activatePlan", status_code=200)(purchases.activate),
-        get("/v1/sdk/purchases", operation_id="listPurchases")(purchases.matching),
-        get("/v1/sdk/purchases/customer/{reference:str}", operation_id="listCustomerPurchases")(
+        lists("/v1/sdk/purchases", operation_id="listPurchases")(purchases.matching),
+        lists("/v1/sdk/purchases/customer/{reference:str}", operation_id="listCustomerPurchases")(
             purchases.of_customer
         ),
-        get("/v1/sdk/purchases/product/{reference:str}", operation_id="listProductPurchases")(
+        lists("/v1/sdk/purchases/product/{reference:str}", operation_id="listProductPurchases")(
             purchases.of_product
         ),
         get(purchase, operation_id="getPurchase")(purchases.get),

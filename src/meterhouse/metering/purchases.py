@@ -179,7 +179,9 @@ class Activations:
             return True
         now = (await self._ledger.standing(scope_id, customer_ref, plan.product_ref)).at
         question = PurchaseQuestion(customer_ref=customer_ref, product_ref=plan.product_ref)
-        before = await self._catalog.purchases.matching(scope_id, question)
+        before = [
+            each async for page in self._catalog.purchases.matching(scope_id, question) for each in page
+        ]
         customer = await self._catalog.customers.get(scope_id, customer_ref)
         since = 0 if customer is None else customer.created_at  # before it, somebody else had the ref
         had = [each for each in before if each.is_of(plan) and each.created_at >= since]

@@ -1,6 +1,6 @@
 """What is sold to whom: customers, products, plans, purchases, and the pages they are bought on."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
@@ -174,8 +174,9 @@ class Purchases(Protocol):
         """Raises PurchaseNotFound, PurchaseNotReactivable."""
         ...
 
-    async def matching(self, scope_id: int, question: PurchaseQuestion) -> Sequence[Purchase]:
-        """Return purchases, ended ones too, the newest first."""
+    def matching(self, scope_id: int, question: PurchaseQuestion) -> AsyncIterator[Sequence[Purchase]]:
+        """Yield purchases, ended ones too, the newest first: a hundred at a time, since a provider may have
+        millions. One that is made meanwhile is left out; one that changes meanwhile is as it was, or is."""
         ...
 
     async def current(self, scope_id: int, customer_refs: Collection[str]) -> Sequence[Purchase]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -36,6 +36,9 @@ _ALL: Final = ", ".join("plan_snapshot.body" if field == "snapshot" else field f
 _SELECT: Final = f"SELECT {_ALL} FROM purchase JOIN plan_snapshot ON plan_snapshot.id = snapshot_id"
 _STATUSES: Final = {str(each): each for each in PurchaseStatus}  # a call of the enum takes four times as long
 _ORIGINS: Final = {str(each): each for each in Origin}
+_PAGE: Final = 100
+_ORDER: Final = ("created_at", "customer_ref", "product_ref", "ref")
+"""Of lists, backwards. As the indexes have it, so that a provider's and a product's are not sorted."""
 _IS_CURRENT: Final = "+is_current = 1"
 """The plus: SQLite looks where purchases lie, and not in the index that keeps them from being two."""
 
@@ -76,8 +79,15 @@ class SqlitePurchases:
     async def reactivate(self, caller: Caller, ref: str, once: Once | None = None) -> Purchase:
         return await self._change(caller, ref, once, Action.PURCHASE_REACTIVATED, reactivated)
 
-    async def matching(self, scope_id: int, question: PurchaseQuestion) -> Sequence[Purchase]:
-        return await asyncio.to_thread(_matching, self._database.reader, scope_id, question)
+    async def matching(self, scope_id: int, question: PurchaseQuestion) -> AsyncIterator[Sequence[Purchase]]:
+        last: Purchase | None = None
+        while True:
+            page = await asyncio.to_thread(_page, self._database.reader, scope_id, question, last)
+            if page:
+                yield page
+            if len(page) < _PAGE:
+                return
+            last = page[-1]
 
     async def current(self, scope_id: int, customer_refs: Collection[str]) -> Sequence[Purchase]:
         return await asyncio.to_thread(_all_current, self._database.reader, scope_id, customer_refs)
@@ -230,18 +240,26 @@ def _replace(
     note(connection, caller, after.updated_at, Write(action, after.ref, before, after))
 
 
-def _matching(
-    reader: Callable[[], sqlite3.Connection], scope_id: int, question: PurchaseQuestion
-) -> Sequence[Purchase]:
+def _page(
+    reader: Callable[[], sqlite3.Connection], scope_id: int, question: PurchaseQuestion, last: Purchase | None
+) -> list[Purchase]:
+    """Return the purchases that come after one, or the first ones."""
     conditions = ["scope_id = ?"]
     values: list[str | int] = [scope_id]
     for column in ("customer_ref", "product_ref"):
         if (ref := getattr(question, column)) is not None:
             conditions.append(f"{column} = ?")
             values.append(ref)
+    time, *others = _ORDER
+    # A customer's lie together. The plus: else SQLite goes through everybody's by time.
+    columns = (time if question.customer_ref is None else f"+{time}", *others)
+    if last is not None:
+        conditions.append(f"({', '.join(columns)}) < (?, ?, ?, ?)")
+        values += [getattr(last, column) for column in _ORDER]
     rows = reader().execute(
-        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created_at DESC, ref DESC",
-        values,
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY {', '.join(f'{each} DESC' for each in columns)}"
+        " LIMIT ?",
+        [*values, _PAGE],
     )
     return [_purchase(row) for row in rows.fetchall()]
 
