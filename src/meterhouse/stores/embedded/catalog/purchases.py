@@ -41,6 +41,8 @@ _ORDER: Final = ("created_at", "customer_ref", "product_ref", "ref")
 """Of lists, backwards. As the indexes have it, so that a provider's and a product's are not sorted."""
 _IS_CURRENT: Final = "+is_current = 1"
 """The plus: SQLite looks where purchases lie, and not in the index that keeps them from being two."""
+_TIME: Final = "+created_at"
+"""Of one customer's purchases, which lie together. The plus: else SQLite goes by time through everybody's."""
 
 
 class SqlitePurchases:
@@ -214,8 +216,8 @@ def _former(connection: sqlite3.Connection, scope_id: int, sale: Sale) -> Purcha
     """Return the customer's last purchase of the plan, not of who had its ref before it was deleted."""
     row = connection.execute(
         f"{_SELECT} WHERE scope_id = ?1 AND customer_ref = ?2 AND product_ref = ?3 AND plan_ref = ?4"
-        " AND created_at >= (SELECT created_at FROM customer WHERE scope_id = ?1 AND ref = ?2)"
-        " ORDER BY created_at DESC, ref DESC LIMIT 1",
+        f" AND {_TIME} >= (SELECT created_at FROM customer WHERE scope_id = ?1 AND ref = ?2)"
+        f" ORDER BY {_TIME} DESC, ref DESC LIMIT 1",
         (scope_id, sale.customer_ref, sale.plan.product_ref, sale.plan.ref),
     ).fetchone()
     found = None if row is None else _purchase(row)
@@ -250,9 +252,7 @@ def _page(
         if (ref := getattr(question, column)) is not None:
             conditions.append(f"{column} = ?")
             values.append(ref)
-    time, *others = _ORDER
-    # A customer's lie together. The plus: else SQLite goes through everybody's by time.
-    columns = (time if question.customer_ref is None else f"+{time}", *others)
+    columns = _ORDER if question.customer_ref is None else (_TIME, *_ORDER[1:])
     if last is not None:
         conditions.append(f"({', '.join(columns)}) < (?, ?, ?, ?)")
         values += [getattr(last, column) for column in _ORDER]
@@ -269,7 +269,7 @@ def _all_current(
 ) -> Sequence[Purchase]:
     rows = reader().execute(
         f"{_SELECT} WHERE scope_id = ? AND is_current = 1"
-        " AND customer_ref IN (SELECT value FROM json_each(?)) ORDER BY created_at DESC, ref DESC",
+        f" AND customer_ref IN (SELECT value FROM json_each(?)) ORDER BY {_TIME} DESC, ref DESC",
         (scope_id, msgspec.json.encode(customer_refs)),
     )
     return [_purchase(row) for row in rows.fetchall()]
