@@ -23,19 +23,19 @@ class HoldSweep:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def once(self) -> int:
-        """Write down the holds whose time has come, at most a thousand; return how many."""
+    async def once(self) -> bool:
+        """Write down of some holds whose time has come that they expired; return whether there were any."""
         due = await self._ledger.due_holds()
         if due:
             actions = tuple(Expire(scope_id=scope_id, hold=number) for scope_id, number in due)
             await self._ledger.record(Recording(actions, decide))
-        return len(due)
+        return bool(due)
 
     async def run(self) -> None:
         """Go on for ever, every few seconds; after a failure it is tried again."""
         while True:
             try:
-                more = await self.once() > 0
+                more = await self.once()
             except MeterhouseError as error:
                 more = False
                 _logger.warning("hold_sweep_failed", error=str(error))

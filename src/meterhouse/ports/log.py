@@ -85,8 +85,8 @@ class Ledger(Protocol):
         ...
 
     async def due_holds(self) -> Sequence[tuple[int, int]]:
-        """Return scope and number of holds whose time has come and that are not written down as expired,
-        at most a thousand."""
+        """Return scope and number of some holds whose time has come since the ledger was last written; some
+        have ended otherwise. None: it is written down of all of them how they ended."""
         ...
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:

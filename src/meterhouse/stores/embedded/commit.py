@@ -14,11 +14,13 @@ from meterhouse.model.ledger import Outcomes, Recording, Track
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.accounts.recorder import Recorder
-from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
+from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState, Swept
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
 
 _RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many
+MOST_DUE: Final = 200
+"""Of so many holds at most whose time has come one commit sees to: nobody is to wait long for it."""
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class Commit:
     """What is stored together, until everybody who waits for it has been told.
 
     position, last_number, ledger: the log's, as they are before; once stored, as they are after it.
-    new_keys, changes: what key index and ledger take once it is on disk.
+    new_keys, changes, swept: what key index and ledger take once it is on disk.
     """
 
     begun: bool = False
@@ -46,6 +48,7 @@ class Commit:
     ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
     changes: Changes = field(default_factory=dict)
+    swept: Swept | None = None
 
 
 class CommitStore:
@@ -87,6 +90,7 @@ class CommitStore:
         recorder, counts = decided
         counts.write(connection, now_us)
         commit.ledger = recorder.state
+        commit.swept = recorder.swept
         commit.new_keys.update(recorder.new_keys)
         commit.last_number = max(commit.last_number, commit.ledger.last_number)
         if body := recorder.finish():
@@ -110,6 +114,7 @@ class CommitStore:
         actions = [action for _, recording in recordings for action in recording.actions]
         book = Book(self._accounts, connection, at)
         book.prepare(action for action in actions if isinstance(action, Track))
+        book.end_due(MOST_DUE)
         recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))
         failed = False
         for each, recording in recordings:

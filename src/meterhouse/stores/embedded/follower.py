@@ -67,8 +67,8 @@ class Follower:
         except Exception as error:  # rocksdict has no narrower class
             raise LogUnavailable(f"The {self._name} could not be read: {error}") from error
 
-    def put(self, entries: Mapping[bytes, bytes | None], position: int) -> None:
-        """Take what the log says up to `position`, all or nothing; None takes a key away. Again is a no-op.
+    def put(self, entries: Mapping[bytes, bytes], position: int) -> None:
+        """Take what the log says up to `position`, all or nothing. Again is a no-op.
 
         Raises LogUnavailable: nothing was taken, `position` is as it was; see `reopen`.
         """
@@ -77,11 +77,7 @@ class Follower:
             return
         batch = WriteBatch(raw_mode=True)
         for key in sorted(entries):
-            value = entries[key]
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
+            batch.put(key, entries[key])
         batch.put(_POSITION, position.to_bytes(8, "big"))
         try:
             self._db.write(batch, self._write_options)

@@ -6,7 +6,6 @@ Accounts lie in RocksDB, purchases and meters in SQLite.
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
 from meterhouse.model.event import to_microseconds
@@ -15,10 +14,9 @@ from meterhouse.model.ledger import Account, Outcomes, Recording
 from meterhouse.model.purchase import Purchase
 from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.accounts.state import Accounts
+from meterhouse.stores.embedded.commit import MOST_DUE
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.log import SqliteLog
-
-_MOST_DUE: Final = 1_000
 
 
 class SqliteLedger:
@@ -68,7 +66,7 @@ class SqliteLedger:
         return await asyncio.to_thread(self._accounts.paid_holds, scope_id, customer_ref)
 
     async def due_holds(self) -> Sequence[tuple[int, int]]:
-        return self._accounts.due(self._at(), _MOST_DUE)
+        return [(scope_id, number) for _, number, scope_id in self._accounts.due(self._at(), MOST_DUE)]
 
     def _book(self, at: int | None = None) -> Book:
         return Book(self._accounts, self._database.reader(), self._at() if at is None else at)

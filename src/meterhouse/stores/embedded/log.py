@@ -147,6 +147,7 @@ class SqliteLog:
         try:
             self._index.put(commit.new_keys, commit.position)
             self._accounts.follower.put(commit.changes, commit.position)
+            self._accounts.swept = commit.swept or self._accounts.swept
         except LogUnavailable as error:  # the log has it all; the next commit tries again
             _logger.warning("behind_the_log", error=str(error), position=commit.position)
 

@@ -4,7 +4,7 @@ Where nobody takes its changes, as where accounts are only looked at, nothing ha
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from meterhouse.model.credit import Balance, CreditKind, CreditMove
 from meterhouse.model.entry import Consumed, Credited, Ended, Entry, Held, ended
@@ -14,7 +14,14 @@ from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
 from meterhouse.model.units import NANO
 from meterhouse.stores.embedded.accounts.rows import BalanceRow, Customer, PeriodKey, Rows
-from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
+from meterhouse.stores.embedded.accounts.state import (
+    LAST_NUMBER,
+    Accounts,
+    Changes,
+    LedgerState,
+    Swept,
+    put_swept,
+)
 from meterhouse.stores.embedded.catalog import customers
 
 
@@ -22,10 +29,16 @@ class Book:
     """at: the time it decides by, microseconds since 1970; holds whose time has come by then are ended first.
 
     connection: for purchases and meters. entries: every change so far, in order.
+    all_ended: every hold has ended whose time has come, or it is the log that says when they end.
     """
 
-    def __init__(self, accounts: Accounts, connection: sqlite3.Connection, at: int) -> None:
+    def __init__(
+        self, accounts: Accounts, connection: sqlite3.Connection, at: int, *, all_ended: bool = False
+    ) -> None:
+        self._all_ended = all_ended
         self.at = at
+        self.swept: Swept | None = None
+        """Where it ended what was due: how far that is written once its changes are."""
         self.entries: list[Entry] = []
         self._accounts = accounts
         self._connection = connection
@@ -34,6 +47,15 @@ class Book:
     def prepare(self, events: Iterable[Track]) -> None:
         """Read beforehand what these events bear on."""
         self._rows.prepare(events, self.at)
+
+    def end_due(self, most: int) -> None:
+        """End the holds whose time has come, whoever's they are, of at most so many. Without this, or where
+        there are more, those of an account are ended when it is looked at."""
+        due = self._accounts.due(self.at, most)
+        for _, number, scope_id in due:
+            self.hold(scope_id, number)
+        self._all_ended = len(due) < most
+        self.swept = Swept(self.at, LAST_NUMBER) if self._all_ended else Swept(*due[-1][:2])
 
     def account(self, action: Action) -> tuple[Account, Hold | None]:
         """Return what bears on an action, and the hold it is about where it is about one of its scope."""
@@ -114,7 +136,10 @@ class Book:
 
     def changes(self, last_number: int) -> Changes:
         """Return what is other than it was. last_number: see `LedgerState`."""
-        return self._rows.changes(LedgerState(last_number, self.at))
+        changed = self._rows.changes(LedgerState(last_number, self.at))
+        if self.swept is not None:
+            put_swept(changed, self.swept)
+        return changed
 
     # --- accounts
 
@@ -155,7 +180,7 @@ class Book:
             key = (scope_id, purchase.ref, account.period.number)
             total = self._rows.total(key)
             if total.held:
-                self._end_due(scope_id, self._accounts.due_of_purchase(scope_id, purchase.ref, self.at))
+                self._end_due_of(scope_id, purchase.ref)
             account.used, account.held = total.used, total.held
             if terms.rollover:
                 account.carried = self._carried(key, terms, purchase.carries_from(key[2]))
@@ -181,7 +206,7 @@ class Book:
         totals = self._rows.totals_before(key)
         if any(total.held for total in totals):
             scope_id, ref, _ = key
-            self._end_due(scope_id, self._accounts.due_of_purchase(scope_id, ref, self.at))
+            self._end_due_of(scope_id, ref)
         carried = 0
         for total in totals[first:]:
             carried = terms.carries(carried, total.used + total.held)
@@ -267,15 +292,17 @@ class Book:
             self._balance(customer).held += sign * hold.credits
             self._rows.balance_changed(customer)
 
-    def _end_due(self, scope_id: int, due: Sequence[int]) -> None:
-        """End holds whose time has come. due: their numbers."""
-        for number in due:
-            self.hold(scope_id, number)
+    def _end_due_of(self, scope_id: int, purchase_ref: str) -> None:
+        """End the holds of a purchase whose time has come."""
+        if not self._all_ended:
+            for number in self._accounts.due_of_purchase(scope_id, purchase_ref, self.at):
+                self.hold(scope_id, number)
 
     def _balance(self, customer: Customer) -> BalanceRow:
         balance = self._rows.known_balance(customer)
         if balance is None:
             balance = self._rows.read_balance(customer)
-            if balance.held:
-                self._end_due(customer[0], self._accounts.due_of_customer(*customer, self.at))
+            if balance.held and not self._all_ended:
+                for number in self._accounts.due_of_customer(*customer, self.at):
+                    self.hold(customer[0], number)
         return balance

@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable
+from heapq import heappop, heappush
 
-from meterhouse.model.entry import Credited, Held
+from meterhouse.model.entry import Credited, Ended, Entry, Held
 from meterhouse.model.event import Kind
 from meterhouse.stores.embedded.accounts.book import Book
-from meterhouse.stores.embedded.accounts.state import Accounts
+from meterhouse.stores.embedded.accounts.state import OF_THIS_LEDGER, Accounts, Swept
 from meterhouse.stores.embedded.records import MeterBody, unpack
 
 
@@ -19,6 +20,7 @@ def fold(
     """
     entries = 0
     number = accounts.state().last_number
+    open_ = _OpenHolds() if accounts.follower.position == 0 else None
     records = reader.execute(
         "SELECT position, received_at, body FROM log WHERE kind = ? AND position > ? ORDER BY position",
         (Kind.METER, accounts.follower.position),
@@ -26,15 +28,38 @@ def fold(
     for position, received_at, body in records:
         record = unpack(Kind.METER, body)
         assert isinstance(record, MeterBody)  # noqa: S101 - as its kind says
-        book = Book(accounts, reader, received_at)
+        book = Book(accounts, reader, received_at, all_ended=True)
         for entry in record.entries:
             book.apply(entry)
             if isinstance(entry, Credited | Held):
                 number = max(number, entry.number)
+        if open_ is not None:
+            book.swept = accounts.swept = open_.swept(record.entries, received_at)
         entries += len(record.entries)
         accounts.follower.put(book.changes(number), position)
         report(position)
     return entries
+
+
+class _OpenHolds:
+    """The holds that the log leaves open, of a log that is read from its beginning."""
+
+    def __init__(self) -> None:
+        self._by_time: list[tuple[int, int]] = []
+        self._open: set[int] = set()
+
+    def swept(self, entries: list[Entry], at: int) -> Swept:
+        """Take a record's entries, which were decided at a time. Return before what time no hold is open."""
+        for entry in entries:
+            if isinstance(entry, Held):
+                self._open.add(entry.number)
+                heappush(self._by_time, (entry.expires_at, entry.number))
+            elif isinstance(entry, Ended):
+                self._open.discard(entry.number)
+        while self._by_time and self._by_time[0][1] not in self._open:
+            heappop(self._by_time)
+        first, number = min([(at, 0), *self._by_time[:1]])
+        return Swept(first, number - 1) if number else Swept(first, 0)
 
 
 def differing(one: Accounts, other: Accounts) -> int:
@@ -43,4 +68,4 @@ def differing(one: Accounts, other: Accounts) -> int:
 
 
 def _everything(accounts: Accounts) -> list[tuple[bytes, bytes]]:
-    return [each for each in accounts.follower.scan(b"", b"\xff") if each[0] != b"position"]
+    return [each for each in accounts.follower.scan(b"", b"\xff") if each[0] not in OF_THIS_LEDGER]

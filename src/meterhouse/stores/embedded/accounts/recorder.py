@@ -28,7 +28,7 @@ from meterhouse.model.ledger import (
 from meterhouse.model.units import pair
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.accounts.book import Book
-from meterhouse.stores.embedded.accounts.state import Changes, LedgerState
+from meterhouse.stores.embedded.accounts.state import Changes, LedgerState, Swept
 from meterhouse.stores.embedded.key_index import Entry as Known
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.records import MeterBody
@@ -75,6 +75,10 @@ class Recorder:
     @property
     def state(self) -> LedgerState:
         return LedgerState(self._last_number, self._book.at)
+
+    @property
+    def swept(self) -> Swept | None:
+        return self._book.swept
 
     def record(self, recording: Recording, counts: tally.Counts) -> list[Outcomes]:
         """Decide the actions in order.

@@ -3,13 +3,16 @@
     t scope purchase 0 period          total: used and held, billionths
     b scope customer                   balance: credits, and held of them
     h number                           hold, with its scope
-    o scope purchase 0 expires number  open hold, by purchase
-    c scope customer 0 expires number  open hold of credits, by customer
-    d expires number                   open hold, by time, with its scope
+    o scope purchase 0 expires number  where a hold is found by its purchase
+    c scope customer 0 expires number  where a hold of credits is found by its customer
+    d expires number                   where a hold is found by its time, with its scope
     m scope customer 0 number kind     movement of a balance
     s                                  last number given, and the clock
+    e                                  how far holds were looked through by their time, see `Swept`
 
 Numbers in keys are big-endian, so that they sort. Values are msgpack; amounts are pairs of 64-bit integers.
+Nothing is ever taken away: RocksDB goes through what was, and a customer who takes and settles a thousand
+holds a second would leave a million places to go through for each of them.
 """
 
 import struct
@@ -33,6 +36,9 @@ _BLOOM_BITS: Final = 10
 _GIGA: Final = NANO * NANO
 """Billionths in a thousand million units: sums of any number of events fit into a pair of integers."""
 _STATE: Final = b"s"
+_SWEPT: Final = b"e"
+OF_THIS_LEDGER: Final = (b"position", _SWEPT)
+"""Keys whose values another ledger of the same log may not have."""
 _scope: Final = struct.Struct(">cI").pack
 _number: Final = struct.Struct(">Q").pack
 _period: Final = struct.Struct(">I").pack
@@ -41,10 +47,11 @@ _decode_total: Final = msgspec.msgpack.Decoder(tuple[int, int, int, int]).decode
 _decode_pair: Final = msgspec.msgpack.Decoder(tuple[int, int]).decode
 _LAST: Final = b"\xff" * 8
 _NEVER: Final = 2**63 - 1
+LAST_NUMBER: Final = 2**63 - 1
 _LAST_PERIOD: Final = 2**32 - 1
 
-Changes = dict[bytes, bytes | None]
-"""What a commit writes; None takes a key away."""
+Changes = dict[bytes, bytes]
+"""What a commit writes."""
 
 
 class LedgerState(NamedTuple):
@@ -52,6 +59,16 @@ class LedgerState(NamedTuple):
 
     last_number: int
     clock: int
+
+
+class Swept(NamedTuple):
+    """Holds whose time came before this, or then and with no higher number, have ended.
+
+    The log does not say it, so that a ledger made again from the log may have another one.
+    """
+
+    expires_at: int
+    number: int
 
 
 class _HoldRow(msgspec.Struct, array_like=True):
@@ -99,6 +116,9 @@ class Accounts:
 
     def __init__(self, path: Path) -> None:
         self.follower = Follower(path, "ledger", _options())
+        found = self.follower.get(_SWEPT)
+        self.swept = Swept(0, 0) if found is None else Swept(*_decode_pair(found))
+        """Written by the log's writer alone."""
         self.meters: dict[tuple[int, str], Meter] = {}
         """Those that were looked up, by scope and ref: what a meter counts never changes."""
 
@@ -192,7 +212,7 @@ class Accounts:
         )
 
     def due_of_purchase(self, scope_id: int, purchase_ref: str, at: int) -> Sequence[int]:
-        """Return the numbers of a purchase's holds that are written as open and whose time has come."""
+        """Return the numbers of a purchase's holds whose time has come since `swept`; many have ended."""
         return self._due(_customer_key(b"o", scope_id, purchase_ref), at)
 
     def due_of_customer(self, scope_id: int, customer_ref: str, at: int) -> Sequence[int]:
@@ -200,20 +220,26 @@ class Accounts:
         return self._due(_customer_key(b"c", scope_id, customer_ref), at)
 
     def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
-        """Return the numbers of all of them, whenever their time comes."""
-        return self._due(_customer_key(b"c", scope_id, customer_ref), _NEVER)
+        """Return the numbers of all of them that are open."""
+        found = self._due(_customer_key(b"c", scope_id, customer_ref), _NEVER)
+        return [number for number in found if self._is_open(number)]
 
-    def due(self, at: int, limit: int) -> Sequence[tuple[int, int]]:
-        """Return scope and number of all holds whose time has come, at most `limit` of them."""
-        found = self.follower.scan(b"d", b"d" + _number(at + 1))
+    def due(self, at: int, limit: int) -> Sequence[tuple[int, int, int]]:
+        """Return time, number and scope of holds whose time has come since `swept`, in this order; many have
+        ended. At most `limit` of them."""
+        found = self.follower.scan(b"d" + _place(self.swept, 1), b"d" + _number(at + 1))
         return [
-            (int.from_bytes(value, "big"), int.from_bytes(key[-8:], "big"))
+            (int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:], "big"), int.from_bytes(value, "big"))
             for key, value in islice(found, limit)
         ]
 
     def _due(self, prefix: bytes, at: int) -> Sequence[int]:
-        found = self.follower.scan(prefix, prefix + _number(at + 1))
+        found = self.follower.scan(prefix + _number(self.swept.expires_at), prefix + _number(at + 1))
         return [int.from_bytes(key[-8:], "big") for key, _ in found]
+
+    def _is_open(self, number: int) -> bool:
+        found = self.hold(number)
+        return found is not None and found[1].status is HoldStatus.OPEN
 
 
 def _total(found: bytes | None) -> tuple[int, int]:
@@ -229,6 +255,10 @@ def _balance(found: bytes | None) -> tuple[int, int]:
 
 def put_state(changes: Changes, state: LedgerState) -> None:
     changes[_STATE] = _encode(tuple(state))
+
+
+def put_swept(changes: Changes, swept: Swept) -> None:
+    changes[_SWEPT] = _encode(tuple(swept))
 
 
 def put_total(changes: Changes, key: tuple[int, str, int], used: int, held: int) -> None:
@@ -253,12 +283,17 @@ def put_hold(changes: Changes, scope_id: int, hold: Hold) -> None:
         hold.event_number,
     )  # fmt: skip
     changes[b"h" + _number(hold.number)] = _encode(row)
-    place = _number(hold.expires_at) + _number(hold.number)
-    is_open = hold.status is HoldStatus.OPEN
-    changes[_customer_key(b"o", scope_id, hold.purchase_ref) + place] = b"" if is_open else None
-    changes[b"d" + place] = scope_id.to_bytes(4, "big") if is_open else None
+    if hold.status is not HoldStatus.OPEN:
+        return
+    place = _place(hold)
+    changes[_customer_key(b"o", scope_id, hold.purchase_ref) + place] = b""
+    changes[b"d" + place] = scope_id.to_bytes(4, "big")
     if hold.credits:
-        changes[_customer_key(b"c", scope_id, hold.customer_ref) + place] = b"" if is_open else None
+        changes[_customer_key(b"c", scope_id, hold.customer_ref) + place] = b""
+
+
+def _place(hold: Hold | Swept, after: int = 0) -> bytes:
+    return _number(hold.expires_at) + _number(hold.number + after)
 
 
 def _total_key(key: tuple[int, str, int]) -> bytes:
