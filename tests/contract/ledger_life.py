@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from meterhouse.metering.decide import decide
-from meterhouse.metering.holds import HoldSweep
 from meterhouse.metering.limits import LimitFinding, LimitQuestion, Reservation
 from meterhouse.model.credit import CreditKind
 from meterhouse.model.errors import (
@@ -245,8 +244,8 @@ class Life:
         assert await self.record(action) == done
 
     async def sweep(self) -> None:
-        await HoldSweep(self.opened.ledger).once()
-        assert await self.opened.ledger.due_holds() == []
+        while await self.opened.ledger.sweep():
+            pass
 
     # --- what is sent again, and time, and disaster
 

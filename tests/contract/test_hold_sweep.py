@@ -1,7 +1,7 @@
 """The sweep writes down what has expired, also what nobody ever asks for again; and it never gives up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,12 +16,12 @@ from meterhouse.model.entry import Ended
 from meterhouse.model.errors import LogUnavailable
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import HoldStatus
-from meterhouse.model.ledger import Outcomes, Recording, Release, Reserve, Reserved
+from meterhouse.model.ledger import Recording, Release, Reserve, Reserved
 from meterhouse.model.plan import Plan
 from meterhouse.model.purchase import Origin, Sale
 from meterhouse.model.units import NANO
 from meterhouse.ports import Ledger
-from meterhouse.stores.embedded import commit, ledger
+from meterhouse.stores.embedded import commit
 from tests.contract.ledgers import EmbeddedLedger
 
 PRODUCT = "prd_content_api"
@@ -62,11 +62,10 @@ async def test_a_sweep_writes_down_once_and_at_its_time_what_has_expired(opened:
     released, kept = await reserve(opened, "cus_30", 60), await reserve(opened, "cus_60", 61)
     release = Release(scope_id=opened.caller.scope.id, hold=released)
     await opened.ledger.record(Recording((release,), decide))
-    sweep = HoldSweep(opened.ledger)
     opened.clock.advance(timedelta(seconds=60, microseconds=-1))
-    assert await sweep.once()
+    assert await opened.ledger.sweep()
     opened.clock.advance(timedelta(microseconds=1))
-    assert (await sweep.once(), await sweep.once()) == (True, False)
+    assert (await opened.ledger.sweep(), await opened.ledger.sweep()) == (True, False)
     written = [
         (each.number, each.at - began) for each in await ends(opened) if each.status is HoldStatus.EXPIRED
     ]
@@ -78,32 +77,28 @@ async def test_a_sweep_writes_down_once_and_at_its_time_what_has_expired(opened:
 
 
 class FailingOnce:
-    """A ledger whose disk refuses the first write."""
+    """A ledger that cannot be written at first."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.refused = False
         self.nothing_is_due = asyncio.Event()
 
-    async def due_holds(self) -> Sequence[tuple[int, int]]:
-        found = await self._ledger.due_holds()
-        if not found:
-            self.nothing_is_due.set()
-        return found
-
-    async def record(self, recording: Recording) -> Sequence[Outcomes]:
+    async def sweep(self) -> bool:
         if not self.refused:
             self.refused = True
             raise LogUnavailable
-        return await self._ledger.record(recording)
+        more = await self._ledger.sweep()
+        if not more:
+            self.nothing_is_due.set()
+        return more
 
 
 async def test_the_sweep_goes_on_after_a_failure_until_nothing_is_due(
     opened: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holds, "_PAUSE_SECONDS", 0)
-    for module in (ledger, commit):
-        monkeypatch.setattr(module, "MOST_DUE", 2)  # of more it takes several turns
+    monkeypatch.setattr(commit, "_MOST_DUE", 2)  # of more it takes several turns
     numbers = [await reserve(opened, "cus_1", 30) for _ in range(5)]
     opened.clock.advance(timedelta(seconds=30))
     failing = FailingOnce(opened.ledger)

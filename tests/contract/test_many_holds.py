@@ -9,7 +9,6 @@ from unittest.mock import patch
 import pytest
 
 from meterhouse.metering.decide import decide
-from meterhouse.metering.holds import HoldSweep
 from meterhouse.model.credit import CreditKind
 from meterhouse.model.hold import HoldStatus
 from meterhouse.model.ledger import Credit, Recording, Reserve, Reserved, Settle
@@ -126,7 +125,7 @@ async def test_a_hold_after_hundreds_reads_what_the_first_read(opened: EmbeddedL
 async def test_when_the_time_of_many_comes_at_once_all_are_given_back_at_once(
     opened: EmbeddedLedger, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commit, "MOST_DUE", 3)
+    monkeypatch.setattr(commit, "_MOST_DUE", 3)
     await sell(opened, plan)
     numbers = [await reserve(opened) for _ in range(20)]
     for number in numbers[::4]:
@@ -137,8 +136,7 @@ async def test_when_the_time_of_many_comes_at_once_all_are_given_back_at_once(
     assert await held(opened) == (1, 5)
     await settle(opened, numbers[1])  # late
     assert await held(opened) == (1, 6)
-    sweep = HoldSweep(opened.ledger)
-    while await sweep.once():
+    while await opened.ledger.sweep():
         pass
     assert await held(opened) == (1, 6)
     statuses = []

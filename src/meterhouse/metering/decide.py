@@ -21,7 +21,6 @@ from meterhouse.model.ledger import (
     CreditMoved,
     Debit,
     Ending,
-    Expire,
     Release,
     Reserve,
     Reserved,
@@ -51,10 +50,6 @@ def decide(action: Action, account: Account, hold: Hold | None, number: int) -> 
             return _settle(action, account, hold, number)
         case Release():
             return _release(action, account, hold)
-        case Expire():
-            if hold is None:
-                raise HoldNotFound
-            return Verdict(None, Ending(hold))
         case Credit():
             return _credit(action, account, number)
 

@@ -10,10 +10,10 @@ from meterhouse.ingest.usage_body import Settled
 from meterhouse.metering.decide import decide
 from meterhouse.model.errors import HoldNotFound, MeterhouseError
 from meterhouse.model.hold import Hold, hold_number
-from meterhouse.model.ledger import Ending, Expire, Recording, Release, Settle
+from meterhouse.model.ledger import Ending, Recording, Release, Settle
 from meterhouse.ports import Ledger
 
-_PAUSE_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 1.0
 _logger = structlog.get_logger()
 
 
@@ -23,19 +23,11 @@ class HoldSweep:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def once(self) -> bool:
-        """Write down of some holds whose time has come that they expired; return whether there were any."""
-        due = await self._ledger.due_holds()
-        if due:
-            actions = tuple(Expire(scope_id=scope_id, hold=number) for scope_id, number in due)
-            await self._ledger.record(Recording(actions, decide))
-        return bool(due)
-
     async def run(self) -> None:
-        """Go on for ever, every few seconds; after a failure it is tried again."""
+        """Go on for ever, every second; after a failure it is tried again."""
         while True:
             try:
-                more = await self.once()
+                more = await self._ledger.sweep()
             except MeterhouseError as error:
                 more = False
                 _logger.warning("hold_sweep_failed", error=str(error))

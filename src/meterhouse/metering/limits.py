@@ -70,37 +70,53 @@ class Limits:
         Raises CustomerNotFound, ProductNotFound; with `reserve` IdempotencyConflict and Unavailable.
         """
         scope_id = caller.scope.id
-        account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
-        # Who has a purchase that gives access exists.
-        if not account.has_access and not await self._catalog.directory.known_customers(
-            scope_id, (asked.customer_ref,)
-        ):
-            raise CustomerNotFound.named(asked.customer_ref)
         product = await self._product(scope_id, asked.product_ref)
-        if not account.has_access:
-            if again := await self._taken(scope_id, asked, product):  # a repeat, whatever came between
-                return again
-            default = await self._catalog.plans.default_of(scope_id, asked.product_ref)
-            if default is None or not await self._is_sold(scope_id, product.ref):
-                return await self._denied(scope_id, asked, product, account)
-            if default.requires_payment or default.type is PlanType.USAGE_BASED:
-                return await self._activation_required(scope_id, asked, product, default)
-            if not _is_over(account.purchase, default):
-                await self._enrol(caller, asked.customer_ref, default)
-                account = await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref)
-        if asked.reserve is not None:
-            outcome = await self._reserve(scope_id, asked, asked.reserve)
-            return _granted(product, outcome) or await self._denied(scope_id, asked, product, outcome.account)
-        found = access(account)
-        if not found.within:
-            return await self._denied(scope_id, asked, product, account)
-        return LimitFinding(product=product, account=account, access=found)
+        if product is None:
+            await self._check_customer(scope_id, asked.customer_ref)
+            raise ProductNotFound
+        tried = await self._try(scope_id, asked)
+        if not tried.account.has_access:  # who has a purchase that gives access exists
+            await self._check_customer(scope_id, asked.customer_ref)
+            if tried.hold is None:  # else it is a repeat, whatever came between
+                default = await self._catalog.plans.default_of(scope_id, asked.product_ref)
+                if default is None or not await self._is_sold(scope_id, product.ref):
+                    return await self._denied(scope_id, asked, product, tried.account)
+                if default.requires_payment or default.type is PlanType.USAGE_BASED:
+                    return await self._activation_required(scope_id, asked, product, default)
+                if not _is_over(tried.account.purchase, default):
+                    await self._enrol(caller, asked.customer_ref, default)
+                    tried = await self._try(scope_id, asked)
+        if tried.hold is not None:
+            return _granted(product, tried, tried.hold)
+        found = access(tried.account)
+        if asked.reserve is not None or not found.within:
+            return await self._denied(scope_id, asked, product, tried.account)
+        return LimitFinding(product=product, account=tried.account, access=found)
 
-    async def _product(self, scope_id: int, ref: str) -> Product:
-        """Return a product. That it is there is looked up; how it was named half a second ago may be said.
+    async def _try(self, scope_id: int, asked: LimitQuestion) -> Reserved:
+        """Reserve what is to be reserved, or else look."""
+        if asked.reserve is None:
+            return Reserved(
+                await self._ledger.standing(scope_id, asked.customer_ref, asked.product_ref), None
+            )
+        action = Reserve(
+            scope_id=scope_id,
+            customer_ref=asked.customer_ref,
+            product_ref=asked.product_ref,
+            units=asked.reserve.units,
+            ttl_us=asked.reserve.ttl_us,
+            key=asked.reserve.key,
+        )
+        (outcome,) = await self._ledger.record(Recording((action,), decide))
+        assert isinstance(outcome, Reserved)  # noqa: S101 - the outcome of a Reserve
+        return outcome
 
-        Raises ProductNotFound.
-        """
+    async def _check_customer(self, scope_id: int, ref: str) -> None:
+        if not await self._catalog.directory.known_customers(scope_id, (ref,)):
+            raise CustomerNotFound.named(ref)
+
+    async def _product(self, scope_id: int, ref: str) -> Product | None:
+        """Return a product. That it is there is looked up; how it was named half a second ago may be said."""
         known = self._products.get((scope_id, ref))
         if (
             known is not None
@@ -110,7 +126,7 @@ class Limits:
             return known[0]
         product = await self._catalog.products.get(scope_id, ref)
         if product is None:
-            raise ProductNotFound
+            return None
         if len(self._products) >= _REMEMBERED:
             self._products.clear()
         self._products[scope_id, ref] = (product, time.monotonic() + _REMEMBERED_SECONDS)
@@ -124,25 +140,6 @@ class Limits:
         sale = Sale(customer_ref=customer_ref, plan=default, origin=Origin.FREE_DEFAULT, paid=False)
         with suppress(PurchaseNotReactivable):  # then it stays without access
             await self._catalog.purchases.activate(caller, sale)
-
-    async def _taken(self, scope_id: int, asked: LimitQuestion, product: Product) -> LimitFinding | None:
-        """Return what an earlier reservation with this key took, None for none."""
-        if asked.reserve is None or asked.reserve.key is None:
-            return None
-        return _granted(product, await self._reserve(scope_id, asked, asked.reserve))
-
-    async def _reserve(self, scope_id: int, asked: LimitQuestion, reserve: Reservation) -> Reserved:
-        action = Reserve(
-            scope_id=scope_id,
-            customer_ref=asked.customer_ref,
-            product_ref=asked.product_ref,
-            units=reserve.units,
-            ttl_us=reserve.ttl_us,
-            key=reserve.key,
-        )
-        (outcome,) = await self._ledger.record(Recording((action,), decide))
-        assert isinstance(outcome, Reserved)  # noqa: S101 - the outcome of a Reserve
-        return outcome
 
     async def _denied(
         self, scope_id: int, asked: LimitQuestion, product: Product, account: Account
@@ -189,15 +186,12 @@ def _is_over(current: Purchase | None, default: Plan) -> bool:
     )
 
 
-def _granted(product: Product, outcome: Reserved) -> LimitFinding | None:
-    """Return what a reservation got, None where the units were not free."""
-    if outcome.hold is None:
-        return None
-    left = outcome.hold.remaining
+def _granted(product: Product, reserved: Reserved, hold: Hold) -> LimitFinding:
+    """Return what a reservation got."""
     return LimitFinding(
         product=product,
-        account=outcome.account,
-        access=Access(within=True, remaining=UNLIMITED if left is None else left),
-        hold=outcome.hold,
-        is_new_hold=outcome.is_new,
+        account=reserved.account,
+        access=Access(within=True, remaining=UNLIMITED if hold.remaining is None else hold.remaining),
+        hold=hold,
+        is_new_hold=reserved.is_new,
     )

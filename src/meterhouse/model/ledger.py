@@ -1,6 +1,6 @@
 """The ledger's nouns: what is asked of it, what it knows, and what it answers.
 
-    Action    what is asked: Track, Reserve, Settle, Release, Expire, Credit
+    Action    what is asked: Track, Reserve, Settle, Release, Credit
     Account   what the ledger knows that bears on an action, at the time of deciding
     Verdict   what is decided: at most one entry (`model.entry`), the change that the log keeps
     Outcome   what the caller is told
@@ -79,13 +79,6 @@ class Release(Struct, frozen=True, kw_only=True):
     hold: int
 
 
-class Expire(Struct, frozen=True, kw_only=True):
-    """Write down that a hold's time has come. Looking at it does that."""
-
-    scope_id: int
-    hold: int
-
-
 class Credit(Struct, frozen=True, kw_only=True):
     """Move a balance. credits: signed. A balance never goes below what is held of it, or 0."""
 
@@ -97,7 +90,7 @@ class Credit(Struct, frozen=True, kw_only=True):
     key: str | None
 
 
-Action = Track | Reserve | Settle | Release | Expire | Credit
+Action = Track | Reserve | Settle | Release | Credit
 
 
 class Account(Struct, kw_only=True):
@@ -185,7 +178,7 @@ class Verdict(Struct, frozen=True):
 
 
 class Recording(Struct, frozen=True):
-    """Actions that are decided one after another and stored together. Several: all of them Track, or Expire.
+    """Actions that are decided one after another and stored together. Several: all of them Track.
 
     size: bytes of the request's body, about what it takes in memory while it waits.
     """

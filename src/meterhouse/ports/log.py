@@ -84,9 +84,11 @@ class Ledger(Protocol):
         """Return the numbers of the open holds that reserve a customer's credits."""
         ...
 
-    async def due_holds(self) -> Sequence[tuple[int, int]]:
-        """Return scope and number of some holds whose time has come since the ledger was last written; some
-        have ended otherwise. None: it is written down of all of them how they ended."""
+    async def sweep(self) -> bool:
+        """Write down of holds whose time has come that they expired; return whether there may be more.
+
+        Nobody need wait for it: every answer is as if all had been written. Raises as `record` does.
+        """
         ...
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:

@@ -19,8 +19,7 @@ from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
 
 _RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many
-MOST_DUE: Final = 200
-"""Of so many holds at most whose time has come one commit sees to: nobody is to wait long for it."""
+_MOST_DUE: Final = 5_000  # holds that one commit ends, which takes about 100 ms
 
 
 @dataclass(slots=True)
@@ -114,7 +113,7 @@ class CommitStore:
         actions = [action for _, recording in recordings for action in recording.actions]
         book = Book(self._accounts, connection, at)
         book.prepare(action for action in actions if isinstance(action, Track))
-        book.end_due(MOST_DUE)
+        book.end_due(_MOST_DUE)
         recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))
         failed = False
         for each, recording in recordings:

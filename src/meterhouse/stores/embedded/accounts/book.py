@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from meterhouse.model.credit import Balance, CreditKind, CreditMove
 from meterhouse.model.entry import Consumed, Credited, Ended, Entry, Held, ended
 from meterhouse.model.hold import Hold, HoldStatus
-from meterhouse.model.ledger import Account, Action, Credit, Expire, Release, Reserve, Settle, Track
+from meterhouse.model.ledger import Account, Action, Credit, Release, Reserve, Settle, Track
 from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
 from meterhouse.model.units import NANO
@@ -49,13 +49,14 @@ class Book:
         self._rows.prepare(events, self.at)
 
     def end_due(self, most: int) -> None:
-        """End the holds whose time has come, whoever's they are, of at most so many. Without this, or where
+        """End the holds whose time has come, whoever's they are, at most so many. Without this, or where
         there are more, those of an account are ended when it is looked at."""
         due = self._accounts.due(self.at, most)
-        for _, number, scope_id in due:
-            self.hold(scope_id, number)
+        for place, scope_id in due:
+            if scope_id is not None:
+                self.hold(scope_id, place.number)
         self._all_ended = len(due) < most
-        self.swept = Swept(self.at, LAST_NUMBER) if self._all_ended else Swept(*due[-1][:2])
+        self.swept = Swept(self.at, LAST_NUMBER) if self._all_ended else due[-1][0]
 
     def account(self, action: Action) -> tuple[Account, Hold | None]:
         """Return what bears on an action, and the hold it is about where it is about one of its scope."""
@@ -64,7 +65,7 @@ class Book:
                 return self._account_of_event(action), None
             case Reserve():
                 return self.standing(action.scope_id, action.customer_ref, action.product_ref), None
-            case Settle() | Release() | Expire():
+            case Settle() | Release():
                 return self._account_of_hold(action.scope_id, action.hold)
             case Credit():
                 balance = self._balance((action.scope_id, action.customer_ref))

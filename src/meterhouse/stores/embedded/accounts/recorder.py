@@ -14,7 +14,6 @@ from meterhouse.model.ledger import (
     Action,
     Credit,
     CreditMoved,
-    Expire,
     Outcomes,
     Recording,
     Release,
@@ -86,9 +85,8 @@ class Recorder:
         Raises IdempotencyConflict: none of them was done. Raises what `decide` raises for a single action.
         """
         keyed = self._look_up(recording.actions)
-        scope_id = recording.actions[0].scope_id
         if any(each is not None and each.known and each.known.fingerprint != each.meaning for each in keyed):
-            counts.add(scope_id, "idempotency_conflict", _events(recording.actions))
+            counts.add(recording.actions[0].scope_id, "idempotency_conflict", _events(recording.actions))
             raise IdempotencyConflict
         return [
             self._act(action, recording, each, counts)
@@ -111,7 +109,7 @@ class Recorder:
         """Return what each action's key is filed under. Of two equal keys the later one is a repeat."""
         found: list[_Keyed | None] = []
         for action in actions:
-            if isinstance(action, Release | Expire) or (key := action.key) is None:
+            if isinstance(action, Release) or (key := action.key) is None:
                 found.append(None)
                 continue
             (hashed,) = key_hashes(action.scope_id, _SPACES[type(action)], (key,))

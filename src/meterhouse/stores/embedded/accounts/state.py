@@ -3,16 +3,16 @@
     t scope purchase 0 period          total: used and held, billionths
     b scope customer                   balance: credits, and held of them
     h number                           hold, with its scope
-    o scope purchase 0 expires number  where a hold is found by its purchase
-    c scope customer 0 expires number  where a hold of credits is found by its customer
-    d expires number                   where a hold is found by its time, with its scope
+    o scope purchase 0 expires number  place of a hold by its purchase; empty once it has ended
+    c scope customer 0 expires number  the same of a hold of credits, by its customer
+    d expires number                   the same of any hold, by its time; with its scope while it is open
     m scope customer 0 number kind     movement of a balance
     s                                  last number given, and the clock
     e                                  how far holds were looked through by their time, see `Swept`
 
 Numbers in keys are big-endian, so that they sort. Values are msgpack; amounts are pairs of 64-bit integers.
 Nothing is ever taken away: RocksDB goes through what was, and a customer who takes and settles a thousand
-holds a second would leave a million places to go through for each of them.
+holds a second would leave a million places to go through for each look at what is due.
 """
 
 import struct
@@ -35,6 +35,8 @@ _CACHE_BYTES: Final = 96 * 1024 * 1024
 _BLOOM_BITS: Final = 10
 _GIGA: Final = NANO * NANO
 """Billionths in a thousand million units: sums of any number of events fit into a pair of integers."""
+_OPEN: Final = b"1"
+_ENDED: Final = b""
 _STATE: Final = b"s"
 _SWEPT: Final = b"e"
 OF_THIS_LEDGER: Final = (b"position", _SWEPT)
@@ -212,7 +214,7 @@ class Accounts:
         )
 
     def due_of_purchase(self, scope_id: int, purchase_ref: str, at: int) -> Sequence[int]:
-        """Return the numbers of a purchase's holds whose time has come since `swept`; many have ended."""
+        """Return the numbers of a purchase's holds that are written as open and whose time has come."""
         return self._due(_customer_key(b"o", scope_id, purchase_ref), at)
 
     def due_of_customer(self, scope_id: int, customer_ref: str, at: int) -> Sequence[int]:
@@ -220,26 +222,24 @@ class Accounts:
         return self._due(_customer_key(b"c", scope_id, customer_ref), at)
 
     def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
-        """Return the numbers of all of them that are open."""
-        found = self._due(_customer_key(b"c", scope_id, customer_ref), _NEVER)
-        return [number for number in found if self._is_open(number)]
+        """Return the numbers of all of them, whenever their time comes."""
+        return self._due(_customer_key(b"c", scope_id, customer_ref), _NEVER)
 
-    def due(self, at: int, limit: int) -> Sequence[tuple[int, int, int]]:
-        """Return time, number and scope of holds whose time has come since `swept`, in this order; many have
-        ended. At most `limit` of them."""
+    def due(self, at: int, limit: int) -> Sequence[tuple[Swept, int | None]]:
+        """Return holds whose time has come since `swept`, in this order: each as how far one is with it, and
+        its scope, None where it has ended. At most `limit` of them."""
         found = self.follower.scan(b"d" + _place(self.swept, 1), b"d" + _number(at + 1))
         return [
-            (int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:], "big"), int.from_bytes(value, "big"))
+            (
+                Swept(int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:], "big")),
+                int.from_bytes(value, "big") if value else None,
+            )
             for key, value in islice(found, limit)
         ]
 
     def _due(self, prefix: bytes, at: int) -> Sequence[int]:
         found = self.follower.scan(prefix + _number(self.swept.expires_at), prefix + _number(at + 1))
-        return [int.from_bytes(key[-8:], "big") for key, _ in found]
-
-    def _is_open(self, number: int) -> bool:
-        found = self.hold(number)
-        return found is not None and found[1].status is HoldStatus.OPEN
+        return [int.from_bytes(key[-8:], "big") for key, is_open in found if is_open]
 
 
 def _total(found: bytes | None) -> tuple[int, int]:
@@ -283,13 +283,12 @@ def put_hold(changes: Changes, scope_id: int, hold: Hold) -> None:
         hold.event_number,
     )  # fmt: skip
     changes[b"h" + _number(hold.number)] = _encode(row)
-    if hold.status is not HoldStatus.OPEN:
-        return
     place = _place(hold)
-    changes[_customer_key(b"o", scope_id, hold.purchase_ref) + place] = b""
-    changes[b"d" + place] = scope_id.to_bytes(4, "big")
+    is_open = hold.status is HoldStatus.OPEN
+    changes[_customer_key(b"o", scope_id, hold.purchase_ref) + place] = _OPEN if is_open else _ENDED
+    changes[b"d" + place] = scope_id.to_bytes(4, "big") if is_open else _ENDED
     if hold.credits:
-        changes[_customer_key(b"c", scope_id, hold.customer_ref) + place] = b""
+        changes[_customer_key(b"c", scope_id, hold.customer_ref) + place] = _OPEN if is_open else _ENDED
 
 
 def _place(hold: Hold | Swept, after: int = 0) -> bytes:
