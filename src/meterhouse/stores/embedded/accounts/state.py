@@ -3,9 +3,9 @@
     t scope purchase 0 period          total: used and held, billionths
     b scope customer                   balance: credits, and held of them
     h number                           hold, with its scope
-    o scope purchase 0 expires number  place of a hold by its purchase; empty once it has ended
+    o scope purchase 0 expires number  place of a hold by its purchase: whether it has ended
     c scope customer 0 expires number  the same of a hold of credits, by its customer
-    d expires number                   the same of any hold, by its time; with its scope while it is open
+    d expires number                   place of any hold by its time: its scope, nothing once it has ended
     m scope customer 0 number kind     movement of a balance
     s                                  last number given, and the clock
     e                                  how far holds were looked through by their time, see `Swept`
@@ -35,8 +35,7 @@ _CACHE_BYTES: Final = 96 * 1024 * 1024
 _BLOOM_BITS: Final = 10
 _GIGA: Final = NANO * NANO
 """Billionths in a thousand million units: sums of any number of events fit into a pair of integers."""
-_OPEN: Final = b"1"
-_ENDED: Final = b""
+_ENDED: Final = b"1"
 _STATE: Final = b"s"
 _SWEPT: Final = b"e"
 OF_THIS_LEDGER: Final = (b"position", _SWEPT)
@@ -239,7 +238,7 @@ class Accounts:
 
     def _due(self, prefix: bytes, at: int) -> Sequence[int]:
         found = self.follower.scan(prefix + _number(self.swept.expires_at), prefix + _number(at + 1))
-        return [int.from_bytes(key[-8:], "big") for key, is_open in found if is_open]
+        return [int.from_bytes(key[-8:], "big") for key, has_ended in found if not has_ended]
 
 
 def _total(found: bytes | None) -> tuple[int, int]:
@@ -284,11 +283,11 @@ def put_hold(changes: Changes, scope_id: int, hold: Hold) -> None:
     )  # fmt: skip
     changes[b"h" + _number(hold.number)] = _encode(row)
     place = _place(hold)
-    is_open = hold.status is HoldStatus.OPEN
-    changes[_customer_key(b"o", scope_id, hold.purchase_ref) + place] = _OPEN if is_open else _ENDED
-    changes[b"d" + place] = scope_id.to_bytes(4, "big") if is_open else _ENDED
+    has_ended = hold.status is not HoldStatus.OPEN
+    changes[_customer_key(b"o", scope_id, hold.purchase_ref) + place] = _ENDED if has_ended else b""
+    changes[b"d" + place] = b"" if has_ended else scope_id.to_bytes(4, "big")
     if hold.credits:
-        changes[_customer_key(b"c", scope_id, hold.customer_ref) + place] = _OPEN if is_open else _ENDED
+        changes[_customer_key(b"c", scope_id, hold.customer_ref) + place] = _ENDED if has_ended else b""
 
 
 def _place(hold: Hold | Swept, after: int = 0) -> bytes:
