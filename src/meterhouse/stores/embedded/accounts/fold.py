@@ -49,7 +49,7 @@ class _OpenHolds:
         self._open: set[int] = set()
 
     def swept(self, entries: list[Entry], at: int) -> Swept:
-        """Take a record's entries, which were decided at a time. Return before what time no hold is open."""
+        """Take a record's entries, which were decided at a time; return before what no hold is open."""
         for entry in entries:
             if isinstance(entry, Held):
                 self._open.add(entry.number)
@@ -58,8 +58,8 @@ class _OpenHolds:
                 self._open.discard(entry.number)
         while self._by_time and self._by_time[0][1] not in self._open:
             heappop(self._by_time)
-        first, number = min([(at, 0), *self._by_time[:1]])
-        return Swept(first, number - 1) if number else Swept(first, 0)
+        time, number = min([(at, 1), *self._by_time[:1]])
+        return Swept(time, number - 1)
 
 
 def differing(one: Accounts, other: Accounts) -> int:
