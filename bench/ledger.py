@@ -20,7 +20,8 @@ from meterhouse.model.plan import Plan, PlanType
 from meterhouse.model.purchase import Origin, Purchase, Sale, bought
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.model.units import NANO
-from meterhouse.stores.embedded.accounts.state import Accounts, Changes, put_balance, put_total
+from meterhouse.stores.embedded.accounts.layout import Changes, put_balance, put_total
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import purchases
 from meterhouse.stores.embedded.catalog.catalog import first_start, open_catalog
 from meterhouse.stores.embedded.database import Database

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from meterhouse.metering.decide import decide
+from meterhouse.metering.holds import HoldSweep
 from meterhouse.metering.limits import LimitFinding, LimitQuestion, Reservation
 from meterhouse.model.credit import CreditKind
 from meterhouse.model.errors import (
@@ -244,7 +245,7 @@ class Life:
         assert await self.record(action) == done
 
     async def sweep(self) -> None:
-        while await self.opened.ledger.sweep():
+        while await HoldSweep(self.opened.ledger).once():
             pass
 
     # --- what is sent again, and time, and disaster

@@ -1,7 +1,7 @@
 """The sweep writes down what has expired, also what nobody ever asks for again; and it never gives up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from meterhouse.model.entry import Ended
 from meterhouse.model.errors import LogUnavailable
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import HoldStatus
-from meterhouse.model.ledger import Recording, Release, Reserve, Reserved
+from meterhouse.model.ledger import Outcomes, Recording, Release, Reserve, Reserved
 from meterhouse.model.plan import Plan
 from meterhouse.model.purchase import Origin, Sale
 from meterhouse.model.units import NANO
@@ -63,9 +63,10 @@ async def test_a_sweep_writes_down_once_and_at_its_time_what_has_expired(opened:
     release = Release(scope_id=opened.caller.scope.id, hold=released)
     await opened.ledger.record(Recording((release,), decide))
     opened.clock.advance(timedelta(seconds=60, microseconds=-1))
-    assert await opened.ledger.sweep()
+    sweep = HoldSweep(opened.ledger)
+    assert await sweep.once()
     opened.clock.advance(timedelta(microseconds=1))
-    assert (await opened.ledger.sweep(), await opened.ledger.sweep()) == (True, False)
+    assert (await sweep.once(), await sweep.once()) == (True, False)
     written = [
         (each.number, each.at - began) for each in await ends(opened) if each.status is HoldStatus.EXPIRED
     ]
@@ -84,14 +85,17 @@ class FailingOnce:
         self.refused = False
         self.nothing_is_due = asyncio.Event()
 
-    async def sweep(self) -> bool:
+    async def holds_are_due(self) -> bool:
+        is_due = await self._ledger.holds_are_due()
+        if not is_due:
+            self.nothing_is_due.set()
+        return is_due
+
+    async def record(self, recording: Recording) -> Sequence[Outcomes]:
         if not self.refused:
             self.refused = True
             raise LogUnavailable
-        more = await self._ledger.sweep()
-        if not more:
-            self.nothing_is_due.set()
-        return more
+        return await self._ledger.record(recording)
 
 
 async def test_the_sweep_goes_on_after_a_failure_until_nothing_is_due(

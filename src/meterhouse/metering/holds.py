@@ -23,11 +23,18 @@ class HoldSweep:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
+    async def once(self) -> bool:
+        """Have the ledger write down what is due, if anything is; return whether there may be more."""
+        is_due = await self._ledger.holds_are_due()
+        if is_due:
+            await self._ledger.record(Recording((), decide))
+        return is_due
+
     async def run(self) -> None:
         """Go on for ever, every second; after a failure it is tried again."""
         while True:
             try:
-                more = await self._ledger.sweep()
+                more = await self.once()
             except MeterhouseError as error:
                 more = False
                 _logger.warning("hold_sweep_failed", error=str(error))

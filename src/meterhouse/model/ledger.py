@@ -178,7 +178,7 @@ class Verdict(Struct, frozen=True):
 
 
 class Recording(Struct, frozen=True):
-    """Actions that are decided one after another and stored together. Several: all of them Track.
+    """Actions that are decided one after another and stored together. None, or several that all are Track.
 
     size: bytes of the request's body, about what it takes in memory while it waits.
     """

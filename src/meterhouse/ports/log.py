@@ -47,6 +47,8 @@ class Ledger(Protocol):
     async def record(self, recording: Recording) -> Sequence[Outcomes]:
         """Decide the actions one after another, each on what those before it left, and store what was
         decided with the events it is about, durably, in one transaction. One outcome for each, in order.
+        First it is written of holds whose time has come that they expired, of thousands at most; where there
+        are no actions, nothing else.
 
         An action whose idempotency key was used before is not done again and has the first outcome; what
         stored nothing, as a reserve that got nothing, burns no key.
@@ -84,11 +86,8 @@ class Ledger(Protocol):
         """Return the numbers of the open holds that reserve a customer's credits."""
         ...
 
-    async def sweep(self) -> bool:
-        """Write down of holds whose time has come that they expired; return whether there may be more.
-
-        Nobody need wait for it: every answer is as if all had been written. Raises as `record` does.
-        """
+    async def holds_are_due(self) -> bool:
+        """Whether the time of holds has come and that is not written; every answer is as if it were."""
         ...
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:

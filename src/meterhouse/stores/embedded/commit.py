@@ -13,8 +13,9 @@ from meterhouse.model.identity import keyed_rows
 from meterhouse.model.ledger import Outcomes, Recording, Track
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.accounts.book import Book
+from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
 from meterhouse.stores.embedded.accounts.recorder import Recorder
-from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState, Swept
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import Hold
-from meterhouse.model.ledger import Account, Action, Outcomes, Recording, Verdict
+from meterhouse.model.ledger import Account, Outcomes, Recording
 from meterhouse.model.purchase import Purchase
 from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.accounts.state import Accounts
@@ -64,11 +64,8 @@ class SqliteLedger:
     async def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
         return await asyncio.to_thread(self._accounts.paid_holds, scope_id, customer_ref)
 
-    async def sweep(self) -> bool:
-        if not self._accounts.due(self._at(), 1):
-            return False
-        await self._log.record(Recording((), _undecided))  # every commit of the ledger ends what is due
-        return True
+    async def holds_are_due(self) -> bool:
+        return bool(self._accounts.due(self._at(), 1))
 
     def _book(self, at: int | None = None) -> Book:
         return Book(self._accounts, self._database.reader(), self._at() if at is None else at)
@@ -76,7 +73,3 @@ class SqliteLedger:
     def _at(self) -> int:
         """A clock that steps back gives nothing again that had expired."""
         return max(to_microseconds(self._now()), self._log.clock)
-
-
-def _undecided(action: Action, account: Account, hold: Hold | None, number: int) -> Verdict:
-    raise NotImplementedError  # where there is no action

@@ -18,7 +18,8 @@ from meterhouse.model.errors import LogUnavailable, Overloaded
 from meterhouse.model.event import Kind, LogRecord, Receipt, Submission
 from meterhouse.model.ledger import Outcomes, Recording
 from meterhouse.stores.embedded.accounts.fold import fold
-from meterhouse.stores.embedded.accounts.state import Accounts, LedgerState
+from meterhouse.stores.embedded.accounts.layout import LedgerState
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.commit import Commit, CommitStore, Waiting
 from meterhouse.stores.embedded.database import Database, Job
 from meterhouse.stores.embedded.key_index import KeyIndex

@@ -13,15 +13,9 @@ from meterhouse.model.ledger import Account, Action, Credit, Release, Reserve, S
 from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
 from meterhouse.model.units import NANO
+from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
 from meterhouse.stores.embedded.accounts.rows import BalanceRow, Customer, PeriodKey, Rows
-from meterhouse.stores.embedded.accounts.state import (
-    LAST_NUMBER,
-    Accounts,
-    Changes,
-    LedgerState,
-    Swept,
-    put_swept,
-)
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import customers
 
 
@@ -56,7 +50,7 @@ class Book:
             if scope_id is not None:
                 self.hold(scope_id, place.number)
         self._all_ended = len(due) < most
-        self.swept = Swept(self.at, LAST_NUMBER) if self._all_ended else due[-1][0]
+        self.swept = Swept(self.at + 1, 0) if self._all_ended else due[-1][0]
 
     def account(self, action: Action) -> tuple[Account, Hold | None]:
         """Return what bears on an action, and the hold it is about where it is about one of its scope."""
@@ -137,10 +131,7 @@ class Book:
 
     def changes(self, last_number: int) -> Changes:
         """Return what is other than it was. last_number: see `LedgerState`."""
-        changed = self._rows.changes(LedgerState(last_number, self.at))
-        if self.swept is not None:
-            put_swept(changed, self.swept)
-        return changed
+        return self._rows.changes(LedgerState(last_number, self.at), self.swept)
 
     # --- accounts
 

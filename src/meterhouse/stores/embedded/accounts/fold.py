@@ -7,7 +7,8 @@ from heapq import heappop, heappush
 from meterhouse.model.entry import Credited, Ended, Entry, Held
 from meterhouse.model.event import Kind
 from meterhouse.stores.embedded.accounts.book import Book
-from meterhouse.stores.embedded.accounts.state import OF_THIS_LEDGER, Accounts, Swept
+from meterhouse.stores.embedded.accounts.layout import OF_THIS_LEDGER, Swept
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.records import MeterBody, unpack
 
 

@@ -27,7 +27,7 @@ from meterhouse.model.ledger import (
 from meterhouse.model.units import pair
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.accounts.book import Book
-from meterhouse.stores.embedded.accounts.state import Changes, LedgerState, Swept
+from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
 from meterhouse.stores.embedded.key_index import Entry as Known
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.records import MeterBody

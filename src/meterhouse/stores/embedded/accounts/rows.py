@@ -10,8 +10,9 @@ from meterhouse.model.hold import Hold
 from meterhouse.model.ledger import Track
 from meterhouse.model.meter import Meter
 from meterhouse.model.purchase import Purchase
-from meterhouse.stores.embedded.accounts import state
-from meterhouse.stores.embedded.accounts.state import Accounts, Changes, LedgerState
+from meterhouse.stores.embedded.accounts import layout
+from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
+from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import meters, purchases
 
 _MOST_METERS: Final = 10_000
@@ -158,20 +159,22 @@ class Rows:
         self._holds[hold.number] = (scope_id, hold)
         self._changed_holds.add(hold.number)
 
-    def changes(self, now: LedgerState) -> Changes:
-        """Return what is other than it was."""
+    def changes(self, now: LedgerState, swept: Swept | None) -> Changes:
+        """Return what is other than it was. swept: None for what it was."""
         changed: Changes = {}
         for key in self._changed_totals:
             total = self._totals[key]
-            state.put_total(changed, key, total.used, total.held)
+            layout.put_total(changed, key, total.used, total.held)
         for customer in self._changed_balances:
             balance = self._balances[customer]
-            state.put_balance(changed, customer, balance.credits, balance.held)
+            layout.put_balance(changed, customer, balance.credits, balance.held)
         for scope_id, move in self._moves:
-            state.put_move(changed, scope_id, move)
+            layout.put_move(changed, scope_id, move)
         for number in self._changed_holds:
             scope_id, hold = self._holds[number]
             if hold is not None:
-                state.put_hold(changed, scope_id, hold)
-        state.put_state(changed, now)
+                layout.put_hold(changed, scope_id, hold)
+        layout.put_state(changed, now)
+        if swept is not None:
+            layout.put_swept(changed, swept)
         return changed
