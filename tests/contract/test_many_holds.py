@@ -1,6 +1,7 @@
 """A hold costs the same however many there were: what has ended is never gone through again."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ PREPAID = Plan(
     created_at=0, updated_at=0,
 )  # fmt: skip
 TTL = timedelta(seconds=10)
+MANY = 300
 PLANS = pytest.mark.parametrize("plan", [LIMITED, PREPAID], ids=["limited", "prepaid"])
 
 
@@ -88,10 +90,8 @@ async def held(opened: EmbeddedLedger) -> tuple[int, int]:
     return account.held // NANO, account.used // NANO
 
 
-async def rows_read(opened: EmbeddedLedger) -> int:
-    """Return how many rows it takes to reserve, look, and settle, while another hold is open."""
-    other = await reserve(opened)
-    opened.clock.advance(timedelta(milliseconds=1))
+@contextmanager
+def reading() -> Iterator[Read]:
     read = Read()
 
     def counted_scan(follower: Follower, start: bytes, end: bytes, **how: Any) -> Any:
@@ -101,6 +101,14 @@ async def rows_read(opened: EmbeddedLedger) -> int:
         return read.get(follower, key)
 
     with patch.object(Follower, "scan", counted_scan), patch.object(Follower, "get", counted_get):
+        yield read
+
+
+async def rows_read(opened: EmbeddedLedger) -> int:
+    """Return how many rows it takes to reserve, look, and settle, while another hold is open."""
+    other = await reserve(opened)
+    opened.clock.advance(timedelta(milliseconds=1))
+    with reading() as read:
         hold = await reserve(opened)
         await held(opened)
         await settle(opened, hold)
@@ -112,14 +120,26 @@ async def rows_read(opened: EmbeddedLedger) -> int:
 async def test_a_hold_after_hundreds_reads_what_the_first_read(opened: EmbeddedLedger, plan: Plan) -> None:
     await sell(opened, plan)
     first = await rows_read(opened)
-    for _ in range(300):
+    for _ in range(MANY):
         await settle(opened, await reserve(opened))
     assert await rows_read(opened) == first
-    opened.clock.advance(TTL)  # their time comes: each is looked at once more
-    for _ in range(2):
-        await held(opened)
+    opened.clock.advance(TTL)
+    with reading() as read:
         await settle(opened, await reserve(opened))
+    assert read.rows < MANY + 50  # their time has come: the place of each is looked at, and not the hold
     assert await rows_read(opened) == first
+    opened.flush(keys=True, accounts=True)
+    await opened.crash()
+    with reading() as read:
+        await reserve(opened)
+    assert read.rows < 50  # how far it was is kept
+
+
+async def test_only_open_holds_of_credits_are_listed(opened: EmbeddedLedger) -> None:
+    await sell(opened, PREPAID)
+    settled, kept = await reserve(opened), await reserve(opened)
+    await settle(opened, settled)
+    assert await opened.ledger.paid_holds(opened.caller.scope.id, "cus_1") == [kept]
 
 
 @PLANS
