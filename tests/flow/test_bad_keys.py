@@ -73,11 +73,13 @@ async def test_without_a_reservation_a_header_has_its_bounds_too(client: Client)
 
 
 async def test_the_header_of_a_bulk_leaves_room_for_the_events_numbers(client: Client) -> None:
-    for url, letter in (("/v1/sdk/usages/bulk", "a"), ("/v1/sdk/meter-events/bulk", "b")):
-        body = {"events": [OF_CUSTOMER] * 101}
+    for name, letter in (("usages", "a"), ("meter-events", "b"), ("events", "c")):
+        url = f"/v1/sdk/{name}/bulk"
+        event = OF_CUSTOMER | ({"type": "usage.call", "units": 1} if letter == "c" else {})
+        body = {"events": [event] * 101}
         refused = faults(await client.post(url, json=body, headers={"idempotency-key": letter * 252}))
         assert list(refused) == ["idempotencyKey"]
-        assert "at most 251 characters" in refused["idempotencyKey"]
+        assert "1 to 251 characters" in refused["idempotencyKey"]
         ok(await client.post(url, json=body, headers={"idempotency-key": letter * 251}))
 
 

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 import zstandard
 
+from meterhouse.http import routing
 from meterhouse.http.edge import Receive, Request
 from meterhouse.model.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
@@ -17,8 +18,8 @@ _PIECE_BYTES: Final = 256  # may become 8 MB of zstd, whose objects cannot be gi
 _MAX_PARTS: Final = 1_000
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
-JSON: Final = b"application/json"
-NDJSON: Final = b"application/x-ndjson"
+JSON: Final = routing.JSON.encode()
+NDJSON: Final = routing.NDJSON.encode()
 
 
 def media_type(request: Request, *accepted: bytes) -> bytes:

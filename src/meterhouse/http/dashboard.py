@@ -72,7 +72,7 @@ class DashboardRoutes:
 
     async def file(self, request: AnyRequest) -> Response[bytes]:
         """Return a file, or 304 where the browser has it."""
-        file = self._files[request.scope["path"].rstrip("/") or "/"]
+        file = self._files[request.scope["path"]]
         headers = dict(request.scope["headers"])
         if file.headers["etag"].encode() in _listed(headers.get(b"if-none-match", b"")):
             return Response(b"", status_code=304, headers=file.headers)

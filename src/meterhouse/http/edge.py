@@ -1,7 +1,7 @@
-"""The front of the server, plain ASGI: request ids, `//`, errors, metrics; hot routes; then the framework.
+"""The front of the server, plain ASGI: paths, HEAD, request ids, errors, metrics; hot routes; the framework.
 
-Hot routes are answered here, since the framework costs more than storing an event does (design §5).
-Whatever is not hot is handed on; both share the functions of `auth`, `body` and `problems`.
+Hot routes are answered here, because the framework costs more than storing an event (design §5). All other
+requests go to the framework. Both paths share the functions of `auth`, `body` and `problems`.
 """
 
 import itertools
@@ -30,7 +30,7 @@ _logger = structlog.get_logger()
 
 
 class Request(Struct, gc=False):
-    """What a hot route may ask of a request."""
+    """The parts of a request that hot routes read."""
 
     headers: dict[bytes, bytes]
     receive: Receive
@@ -48,10 +48,17 @@ HotRoute = Callable[[Request], Awaitable[Answer]]
 
 
 class Edge:
-    """An ASGI application: `hot` by method and path, everything else by `framework`."""
+    """An ASGI application that answers `hot` routes, by method and path, and hands all others to `framework`.
 
-    def __init__(self, hot: Mapping[tuple[str, str], HotRoute], framework: ASGIApp) -> None:
+    `//` and a trailing slash name the same path as without them; HEAD is answered as GET without the body.
+    allow: returns the value of a path's Allow header, empty for an unknown path; it answers OPTIONS.
+    """
+
+    def __init__(
+        self, hot: Mapping[tuple[str, str], HotRoute], allow: Callable[[str], str], framework: ASGIApp
+    ) -> None:
         self._hot = hot
+        self._allow = allow
         self._framework = framework
         self._prefix = secrets.token_hex(4)
         self._count = itertools.count()
@@ -61,10 +68,10 @@ class Edge:
             await self._framework(scope, receive, send)
             return
         path: str = scope["path"]
-        if "//" in path:  # clients join a base URL that ends in a slash (contract §1)
-            path = _SLASHES.sub("/", path)
-            scope["path"] = path
-            scope["raw_path"] = _SLASHES.sub("/", scope["raw_path"].decode("latin-1")).encode("latin-1")
+        if "//" in path or path.endswith("/", 1):
+            scope, path = _with_plain_path(scope)
+        if scope["method"] == "HEAD":
+            scope, send = _as_get(scope, send)
         headers = dict(scope["headers"])
         request_id = self._request_id(headers)
         hot = self._hot.get((scope["method"], path))
@@ -72,6 +79,10 @@ class Edge:
             await self._answer_hot(
                 hot, Request(headers, receive, scope["query_string"]), path, request_id, send
             )
+        elif scope["method"] == "OPTIONS" and (allowed := self._allow(path)):
+            headers_out = [(b"allow", allowed.encode()), (b"x-request-id", request_id)]
+            await send({"type": "http.response.start", "status": 204, "headers": headers_out})
+            await send({"type": "http.response.body", "body": b""})
         else:
             await self._hand_on(scope, receive, send, request_id)
 
@@ -123,6 +134,30 @@ class Edge:
         if given is not None and _CLIENT_REQUEST_ID.fullmatch(given):
             return given
         return f"req_{self._prefix}{next(self._count):08x}".encode()
+
+
+def _with_plain_path(scope: ASGIScope) -> tuple[ASGIScope, str]:
+    """Return the request without doubled and trailing slashes in its path: clients join base URLs that end
+    in a slash (contract §1)."""
+    path = _plain(scope["path"])
+    raw = _plain(scope["raw_path"].decode("latin-1")).encode("latin-1")
+    return {**scope, "path": path, "raw_path": raw}, path
+
+
+def _plain(path: str) -> str:
+    return _SLASHES.sub("/", path).rstrip("/") or "/"
+
+
+def _as_get(scope: ASGIScope, send: Send) -> tuple[ASGIScope, Send]:
+    """Return a HEAD request as the GET that it asks about, and a `send` that leaves out the body
+    (RFC 9110 §9.3.2)."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return {**scope, "method": "GET"}, send_head
 
 
 def _problem(error: MeterhouseError, request_id: bytes) -> tuple[Answer, list[tuple[bytes, bytes]]]:

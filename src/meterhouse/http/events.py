@@ -1,14 +1,20 @@
-"""`POST /v1/sdk/events` and its bulk: the hot routes of stage 1."""
+"""`POST /v1/sdk/events` and its bulk: hot routes (contract §3.0)."""
 
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from meterhouse.http import body
 from meterhouse.http.auth import Authenticator
 from meterhouse.http.edge import Answer, Request
+from meterhouse.http.idempotency import header_key
+from meterhouse.http.routing import JSON, NDJSON, Hot
 from meterhouse.ingest.accept import Ingest, Published, PublishedBulk
-from meterhouse.model.errors import Refused, ValidationFailed
+from meterhouse.ingest.body import EventBody
+from meterhouse.ingest.decode import BulkBody
+from meterhouse.model.errors import FieldError, Refused
+from meterhouse.model.once import MAX_BULK_KEY
 
 # Ids as `model.event.event_id` writes them.
 _STORED: Final = b'{"status":"stored","eventId":"evt_%016x"}'
@@ -17,18 +23,47 @@ _BULK: Final = b'{"stored":%d,"duplicates":%d,"rejected":%d,"results":[%s]}'
 _encode: Final = msgspec.json.encode
 
 
+class PublishedEvent(Struct, rename="camel", omit_defaults=True):
+    """duplicate: an earlier request with this idempotency key stored the event."""
+
+    event_id: str
+    duplicate: bool = False
+
+
+class BulkResult(Struct, rename="camel", omit_defaults=True):
+    """status: stored, duplicate or rejected. code, errors: the reason of a rejection."""
+
+    status: str
+    event_id: str | None = None
+    code: str | None = None
+    errors: tuple[FieldError, ...] | None = None
+
+
+class BulkAnswer(Struct):
+    """results: one for each event, in the order of the request."""
+
+    stored: int
+    duplicates: int
+    rejected: int
+    results: list[BulkResult]
+
+
+EVENT: Final = Hot([(JSON, EventBody)], PublishedEvent, also=[(200, "Stored earlier, with this key")])
+EVENTS: Final = Hot([(JSON, BulkBody), (NDJSON, EventBody)], BulkAnswer)
+
+
 class EventRoutes:
     def __init__(self, ingest: Ingest, authenticator: Authenticator) -> None:
         self._ingest = ingest
         self._authenticator = authenticator
 
     async def publish(self, request: Request) -> Answer:
-        """201 with the new event's id, 200 for a repeat; see `Ingest.publish` for what is refused."""
+        """Publish one usage event. A repeat of an idempotency key answers 200 with the first event's id."""
         scope_id = (await self._authenticator.caller(request.headers, request.query, writes=True)).scope.id
         try:
             body.media_type(request)
             raw = await body.read(request, body.SINGLE_BYTES)
-            key = header_key(request)
+            key = header_key(request.headers)
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
         published = await self._ingest.publish(scope_id, raw, key)
@@ -37,12 +72,15 @@ class EventRoutes:
         return Answer(201, b'{"eventId":"evt_%016x"}' % published.event_number)
 
     async def publish_bulk(self, request: Request) -> Answer:
-        """200 with one result per event, in order; one bad event does not stop the others."""
+        """Publish up to 10 000 usage events, as JSON or as NDJSON with one event a line; plain, gzip or zstd.
+
+        Each event is stored, a duplicate, or rejected on its own; the answer has one result for each.
+        """
         scope_id = (await self._authenticator.caller(request.headers, request.query, writes=True)).scope.id
         try:
             kind = body.media_type(request, body.JSON, body.NDJSON)
             raw = await body.read(request, body.BULK_BYTES)
-            key = header_key(request)
+            key = header_key(request.headers, MAX_BULK_KEY)
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
         return _bulk_answer(await self._ingest.publish_bulk(scope_id, raw, key, lines=kind == body.NDJSON))
@@ -68,19 +106,3 @@ def _bulk_answer(published: PublishedBulk) -> Answer:
             parts.append(_STORED % outcome.event_number)
     stored = published.count - duplicates - rejected
     return Answer(200, _BULK % (stored, duplicates, rejected, b",".join(parts)))
-
-
-def header_key(request: Request) -> str | None:
-    """Return the Idempotency-Key header; None when there is none.
-
-    Raises ValidationFailed for an empty one, and for bytes that are not UTF-8 text.
-    """
-    given = request.headers.get(b"idempotency-key")
-    if given is None:
-        return None
-    if not given:
-        raise ValidationFailed.of("idempotencyKey", "the header must not be empty; send a key or no header")
-    try:
-        return given.decode()
-    except UnicodeDecodeError:
-        raise ValidationFailed.of("idempotencyKey", "the header must be UTF-8 text") from None

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in the framework's routes, in the one error shape."""
+"""Every failure of the framework's routes, in the one error shape."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +16,7 @@ from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
 from meterhouse.http import problems
+from meterhouse.http.routing import Route
 from meterhouse.ingest import complaints
 from meterhouse.model.errors import (
     FieldError,
@@ -32,7 +33,7 @@ AnyRequest = Request[Any, Any, Any]  # Any: the framework's user, auth and state
 
 
 def answer(methods: "Methods") -> Callable[[AnyRequest, Exception], Response[bytes]]:
-    """Return the framework's handler of exceptions. methods: of every path, the hot ones too."""
+    """Return the framework's handler of exceptions. methods: of every path, hot or not."""
 
     def handle(request: AnyRequest, exception: Exception) -> Response[bytes]:
         error = _error_of(exception, request)
@@ -50,37 +51,31 @@ def answer(methods: "Methods") -> Callable[[AnyRequest, Exception], Response[byt
     return handle
 
 
-def options(methods: "Methods") -> Callable[[AnyRequest], Response[None] | None]:
-    """Return the framework's hook that answers OPTIONS; its own answer forgets methods."""
-
-    def hook(request: AnyRequest) -> Response[None] | None:
-        if request.method != "OPTIONS":
-            return None
-        headers = {"allow": methods.of(request.scope["path"])}
-        return Response(None, status_code=204, headers=headers, media_type="text/plain")
-
-    return hook
-
-
 class Methods:
-    """Which methods each path template takes."""
+    """The methods of each path, for `Allow` and 405."""
 
-    def __init__(self, routes: Iterable[tuple[str, Iterable[str]]]) -> None:
-        self._routes = [
-            (re.compile(re.sub(r"\{[^}]*\}", "[^/]+", template)), sorted(methods))
-            for template, methods in routes
+    def __init__(self, table: Iterable[Route]) -> None:
+        found: dict[str, set[str]] = {}
+        for route in table:
+            methods = (route.method, "HEAD") if route.method == "GET" else (route.method,)
+            found.setdefault(route.template, set()).update(methods)
+        self._exact = found
+        self._patterns = [
+            (re.compile(re.sub(r"\{[^}]*\}", "[^/]+", template)), methods)
+            for template, methods in found.items()
+            if "{" in template
         ]
 
     def of(self, path: str) -> str:
-        """Return what an Allow header says; empty for no path of ours."""
-        path = path.rstrip("/") or "/"
-        matching = [(pattern, methods) for pattern, methods in self._routes if pattern.fullmatch(path)]
-        exact = [each for each in matching if each[0].pattern == path]  # wins over one with a parameter
-        allowed = {method for _, methods in exact or matching for method in methods}
+        """Return the value of an Allow header; empty for an unknown path."""
+        allowed = self._exact.get(path)  # wins over a template with a parameter
+        if allowed is None:
+            matching = (methods for pattern, methods in self._patterns if pattern.fullmatch(path))
+            allowed = set[str]().union(*matching)
         return ", ".join(sorted(allowed))
 
     def error(self, path: str) -> tuple[Refused, dict[str, str]]:
-        """Return why no route took a request for this path, and the headers that say more."""
+        """Return why no route took a request for this path, and further headers."""
         if allowed := self.of(path):
             return MethodNotAllowed(), {"allow": allowed}
         return NotFound(f"Path {path[:_SHOWN_CHARACTERS]} not found; see /docs."), {}

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from meterhouse.http import body
 from meterhouse.http.auth import Authenticator
 from meterhouse.http.edge import Answer, Request
-from meterhouse.http.events import header_key
 from meterhouse.http.hosted import Addresses
+from meterhouse.http.idempotency import header_key
 from meterhouse.http.render import exact, iso
+from meterhouse.http.routing import JSON, Hot
 from meterhouse.ingest.decode import guarded
 from meterhouse.metering.limits import LimitFinding, LimitQuestion, Limits, Reservation
 from meterhouse.model import units
@@ -23,6 +24,7 @@ from meterhouse.model.hosted import HostedKind
 from meterhouse.model.once import key_fault
 from meterhouse.model.plan import DEFAULT_MEASURES, Plan, PlanType, PricingOption
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
+from meterhouse.model.units import Amount
 
 _MAX_TTL_SECONDS: Final = 86_400
 _DEFAULT_TTL_SECONDS: Final = 60
@@ -30,11 +32,14 @@ _REQUIRED: Final = "is required"
 _encode: Final = msgspec.json.Encoder().encode
 
 
+_SECONDS: Final = {"type": ["integer", "null"], "minimum": 1, "maximum": _MAX_TTL_SECONDS, "default": 60}
+
+
 class ReserveBody(Struct, rename="camel", gc=False):
     """units: exact, above 0. ttlSeconds: 1 to 86400, 60 where it is left out."""
 
-    units: Any = UNSET  # Any: a Decimal field would take the strings "5" and "NaN"
-    ttl_seconds: Any = UNSET  # Any: as units
+    units: Amount = UNSET
+    ttl_seconds: Annotated[Any, Meta(extra_json_schema=_SECONDS)] = UNSET  # Any: see `Amount`
     idempotency_key: str | None = None
 
 
@@ -49,8 +54,8 @@ class LimitBody(Struct, rename="camel", gc=False):
     reserve: ReserveBody | None = None
 
 
-class BalanceAnswer(Struct, rename="camel"):
-    """Credits that are not held."""
+class LimitBalance(Struct, rename="camel"):
+    """creditBalance: the credits that no hold has reserved. remainingUnits: the units that they pay for."""
 
     credit_balance: int
     credits_per_unit: int
@@ -95,7 +100,7 @@ class LimitAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
     credit_balance: int | UnsetType = UNSET
     credits_per_unit: int | UnsetType = UNSET
     currency: str | UnsetType = UNSET
-    balance: BalanceAnswer | UnsetType = UNSET
+    balance: LimitBalance | UnsetType = UNSET
     checkout_session_id: str | UnsetType = UNSET
     checkout_url: str | UnsetType = UNSET
     confirmation_url: str | UnsetType = UNSET
@@ -104,6 +109,7 @@ class LimitAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
     expires_at: str | UnsetType = UNSET
 
 
+LIMIT: Final = Hot([(JSON, LimitBody)], LimitAnswer)
 _decode: Final = msgspec.json.Decoder(LimitBody, float_hook=Decimal).decode
 
 
@@ -114,11 +120,11 @@ class LimitRoutes:
         self._addresses = addresses
 
     async def check(self, request: Request) -> Answer:
-        """200 whether or not there is something left; with `reserve`, a hold where the units were free."""
+        """Say whether a customer may use more of a product. `reserve` takes units if they are free."""
         caller = await self._authenticator.caller(request.headers, request.query, writes=True)
         body.media_type(request)
         raw = await body.read(request, body.SINGLE_BYTES)
-        asked = _question(guarded(_decode, raw), header_key(request))
+        asked = _question(guarded(_decode, raw), header_key(request.headers))
         found = await self._limits.check(caller, asked)
         return Answer(200, _encode(self._answer(found, asked, request.headers)))
 
@@ -184,10 +190,10 @@ def plan_item(plan: Plan) -> PlanItem:
     )
 
 
-def _balance(found: LimitFinding, each: int, currency: str) -> BalanceAnswer:
+def _balance(found: LimitFinding, each: int, currency: str) -> LimitBalance:
     """each: credits for a unit."""
     left = found.account.free_credits - (found.hold.credits if found.is_new_hold and found.hold else 0)
-    return BalanceAnswer(left, each, currency, left // each if each else 0)
+    return LimitBalance(left, each, currency, left // each if each else 0)
 
 
 def _question(asked: LimitBody, header: str | None) -> LimitQuestion:

@@ -1,23 +1,28 @@
-"""/openapi.json: the framework's description of its routes, and the hot routes from their own structs."""
+"""/openapi.json, from the route table: the framework describes its routes, and hot routes are described from
+the structs that they decode and answer."""
 
+import inspect
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from litestar import Litestar
-from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from meterhouse import __version__
-from meterhouse.http import access, cookies, described
-from meterhouse.http.described import Json
+from meterhouse.http import access, cookies
+from meterhouse.http.problems import Problem
+from meterhouse.http.routing import JSON, Credential, Hot, Route, framework_routes
 from meterhouse.model.once import MAX_KEY
 from meterhouse.model.tenant import Environment
 from meterhouse.model.units import NUMBER
 
-_JSON: Final = "application/json"
+Json = dict[str, Any]  # Any: JSON Schema
+
+_REF: Final = "#/components/schemas/{name}"
 _DESCRIPTION: Final = "Usage events and metering: every event stored durably, counted once, seen at once."
 _ENVIRONMENT: Final = "With a session it must be named. A key has its own, and no other may be named."
 _REPEATS: Final = "Repeats with this key are answered as the first request was."
@@ -53,21 +58,14 @@ _REQUIRED: Final = {
     "NewMeter": ["name"],
     "NewPlan": ["name"],
 }
-_SESSION: Final = "/v1/session"
-_CUSTOMERS: Final = ("/v1/checkout-sessions/", "/v1/customer-sessions/", "/v1/payment-intents/")
-"""For whoever has the link, or the secret, that is in the request."""
-_FINDS: Final = {
-    "findCustomer", "publishEvent", "getMerchant", "recordMeterEvent", "recordMeterEvents", "checkLimits",
-    "createCustomerSession", "createCheckoutSession", "getUserInfo", "createPaymentIntent",
-    "getPaymentMethod",
-}  # fmt: skip
-"""Operations that answer 404 though no ref is in the path."""
+_END: Final = re.compile(r"[.;](?:\s|$)")
+_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def document(routes: Sequence[HTTPRouteHandler]) -> bytes:
-    """Return the OpenAPI 3.1 document as JSON."""
-    schema = _schema([*described.described(), *routes])
-    described.add_bodies(schema)
+def document(table: Sequence[Route]) -> bytes:
+    """Return the OpenAPI 3.1 document of the routes as JSON."""
+    schema = _framework_schema(table)
+    _add_hot(schema, table)
     components = schema["components"]["schemas"]
     usage = schema["paths"]["/v1/usage"]["get"]["responses"]["200"]["content"]
     usage["text/csv"] = {"schema": {"type": "string"}}
@@ -82,11 +80,9 @@ def document(routes: Sequence[HTTPRouteHandler]) -> bytes:
                 field["type"] = "number" if name in component.get("required", ()) else ["number", "null"]
             elif field in _RAW:  # raw JSON, which has no schema of its own
                 component["properties"][name] = _AMOUNT if name in _AMOUNTS else _OBJECT
-    for path, methods in schema["paths"].items():
-        for method, operation in methods.items():
-            _complete(path, method, operation)
-    published = schema["paths"]["/v1/sdk/events"]["post"]["responses"]
-    published["200"] = published["201"] | {"description": "Stored earlier, with this idempotency key"}
+    for route in table:
+        if route.in_schema:
+            _complete(route, schema["paths"][route.template][route.method.lower()])
     schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": cookies.NAME},
@@ -94,8 +90,8 @@ def document(routes: Sequence[HTTPRouteHandler]) -> bytes:
     return msgspec.json.encode(schema)
 
 
-def _schema(routes: Sequence[HTTPRouteHandler]) -> Json:
-    """Describe the routes in an application of their own, which serves nothing."""
+def _framework_schema(table: Sequence[Route]) -> Json:
+    """Describe the routes that are not hot, in an application of their own that serves nothing."""
     config = OpenAPIConfig(
         title="Meterhouse",
         version=__version__,
@@ -104,9 +100,43 @@ def _schema(routes: Sequence[HTTPRouteHandler]) -> Json:
         render_plugins=[JsonRenderPlugin()],
     )
     application = Litestar(
-        routes, dependencies=access.dependencies(), openapi_config=config, logging_config=None
+        framework_routes(table),
+        dependencies=access.dependencies(),
+        openapi_config=config,
+        logging_config=None,
     )
     return application.openapi_schema.to_schema()
+
+
+def _add_hot(schema: Json, table: Sequence[Route]) -> None:
+    """Add the hot routes, and the components that they need beside the framework's."""
+    types: list[type[Any]] = [Problem]
+    for route in table:
+        if route.hot is not None:
+            schema["paths"].setdefault(route.template, {})[route.method.lower()] = _hot_operation(
+                route, route.hot
+            )
+            types += [route.hot.answer, *(body for _, body in route.hot.bodies)]
+    components = schema["components"]["schemas"]
+    for name, component in msgspec.json.schema_components(types, ref_template=_REF)[1].items():
+        components.setdefault(name, component)
+
+
+def _hot_operation(route: Route, hot: Hot) -> Json:
+    statuses = [(route.status, HTTPStatus(route.status).description), *hot.also]
+    return {
+        "operationId": route.operation,
+        "description": inspect.getdoc(route.handler),
+        "requestBody": {"required": True, "content": {kind: _content(body) for kind, body in hot.bodies}},
+        "responses": {
+            str(status): {"description": description, "content": {JSON: _content(hot.answer)}}
+            for status, description in statuses
+        },
+    }
+
+
+def _content(of: type[Any]) -> Json:
+    return {"schema": {"$ref": _REF.format(name=of.__name__)}}
 
 
 def _not_null(schema: Json) -> Json:
@@ -115,53 +145,60 @@ def _not_null(schema: Json) -> Json:
     return given[0] if len(given) == 1 else {"oneOf": given}
 
 
-def _complete(path: str, method: str, operation: Json) -> None:
-    """Add what every operation has: who may ask, common parameters, and its errors."""
+def _complete(route: Route, operation: Json) -> None:
+    """Add the parts that every operation has: summary, tags, credentials, common parameters, errors."""
     responses = operation["responses"]
     responses.pop("400", None)  # the framework's own error shape
-    operation["summary"] = operation["description"].partition(".")[0].partition(";")[0]
+    # Python run with -OO has no docstrings.
+    description = operation.get("description") or _WORDS.sub(" ", route.operation).capitalize()
+    operation["summary"] = _END.split(description, maxsplit=1)[0]
+    path = route.template
     operation["tags"] = [path.removeprefix("/v1").removeprefix("/sdk").split("/")[1].removesuffix(".json")]
-    if not path.startswith("/v1/"):
-        operation["security"] = []
-        if path == "/ready":
-            responses["503"] = _problem(503)
-        return
-    parameters = operation.setdefault("parameters", [])
-    is_open = path.startswith(_CUSTOMERS)
-    if is_open:
-        operation["security"] = []
-        statuses = {400, 403, 503}
-    else:
-        _identify(path, method, operation)
-        statuses = {400, 401, 403, 503}
-    if "{" in path or operation["operationId"] in _FINDS:
-        statuses.add(404)
-    if "requestBody" in operation:
-        statuses |= {413, 415}
-    if method != "get" and path != _SESSION:
-        statuses.add(409)
-        if not is_open:
+    operation["security"] = _SECURITY[route.credential]
+    parameters = _parameters(route)
+    if parameters or path.startswith("/v1/"):
+        operation.setdefault("parameters", []).extend(parameters)
+    for status in sorted(_errors(route, takes_body="requestBody" in operation)):
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "content": {JSON: _content(Problem)},
+        }
+
+
+_SECURITY: Final[dict[Credential, Sequence[Json]]] = {
+    Credential.KEY: [{"bearer": []}, {"session": []}],
+    Credential.SESSION: [{"session": []}],
+    Credential.LINK: [],
+    Credential.NONE: [],
+}
+
+
+def _parameters(route: Route) -> Sequence[Json]:
+    writes, found = route.method != "GET", []
+    if route.credential is Credential.KEY:
+        found.append(_parameter("environment", "query", _ENVIRONMENT, enum=list(Environment)))
+        if writes:
             bounds = {"minLength": 1, "maxLength": MAX_KEY}
-            parameters.append(_parameter("Idempotency-Key", "header", _REPEATS, **bounds))
-    for status in sorted(statuses):
-        responses[str(status)] = _problem(status)
+            found.append(_parameter("Idempotency-Key", "header", _REPEATS, **bounds))
+    if writes and route.credential in (Credential.KEY, Credential.SESSION):
+        found.append(_parameter(cookies.CSRF_HEADER, "header", "With a session: its csrfToken."))
+    return found
 
 
-def _identify(path: str, method: str, operation: Json) -> None:
-    """Say how an operation learns who asks: by a key, or by a session."""
-    parameters = operation["parameters"]
-    if path == _SESSION:
-        operation["security"] = [] if method == "post" else [{"session": []}]
-    else:
-        operation["security"] = [{"bearer": []}, {"session": []}]
-        parameters.append(_parameter("environment", "query", _ENVIRONMENT, enum=list(Environment)))
-    if method != "get" and operation["security"]:
-        parameters.append(_parameter(cookies.CSRF_HEADER, "header", "With a session: its csrfToken."))
-
-
-def _problem(status: int) -> Json:
-    content = {_JSON: {"schema": {"$ref": described.REF.format(name="Problem")}}}
-    return {"description": HTTPStatus(status).phrase, "content": content}
+def _errors(route: Route, *, takes_body: bool) -> set[int]:
+    statuses = set(route.errors)
+    match route.credential:
+        case Credential.KEY | Credential.SESSION:
+            statuses |= {400, 401, 403, 503}
+        case Credential.LINK:
+            statuses |= {400, 403, 503}
+    if "{" in route.path:
+        statuses.add(404)
+    if takes_body:
+        statuses |= {413, 415}
+    if route.method != "GET" and route.credential in (Credential.KEY, Credential.LINK):
+        statuses.add(409)
+    return statuses
 
 
 def _parameter(name: str, place: str, description: str, **bounds: Any) -> Json:  # Any: JSON Schema

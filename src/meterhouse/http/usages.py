@@ -2,21 +2,78 @@
 
 from typing import Final
 
+from msgspec import Struct
+
 from meterhouse.http import body
 from meterhouse.http.auth import Authenticator
 from meterhouse.http.edge import Answer, Request
-from meterhouse.http.events import header_key
+from meterhouse.http.idempotency import header_key
+from meterhouse.http.routing import JSON, Hot
 from meterhouse.ingest.accept import Ingest
+from meterhouse.ingest.usage_body import MeterEventBody, UsageBody
+from meterhouse.ingest.usage_decode import BulkMeterBody, BulkUsageBody
 from meterhouse.metering.usage import UsageRecorder
 from meterhouse.model.errors import Refused
 from meterhouse.model.event import usage_ref
 from meterhouse.model.ledger import Debit, Skipped
+from meterhouse.model.once import MAX_BULK_KEY, MAX_KEY
 
 _USAGE: Final = b'{"success":true,"reference":"%s"%s}'
 _DEBITED: Final = b',"creditDebit":{"debited":true,"amount":%d,"unitsRemaining":%d}'
 _SKIPPED: Final = {
     reason: b',"creditDebit":{"debited":false,"reason":"%s"}' % reason.encode() for reason in Skipped
 }
+
+
+class CreditDebit(Struct, rename="camel", omit_defaults=True):
+    """amount, unitsRemaining: where credits were debited. reason: why none were."""
+
+    debited: bool
+    amount: int | None = None
+    units_remaining: int | None = None
+    reason: Skipped | None = None
+
+
+class UsageRecorded(Struct, rename="camel", omit_defaults=True):
+    """creditDebit: absent where the outcome was no success."""
+
+    success: bool
+    reference: str
+    credit_debit: CreditDebit | None = None
+
+
+class BulkUsageResult(Struct, rename="camel", omit_defaults=True):
+    """The result of one record; see `UsageRecorded`."""
+
+    reference: str
+    credit_debit: CreditDebit | None = None
+
+
+class BulkUsageAnswer(Struct):
+    """results: one for each record, in the order of the request. inserted: how many are no repeats."""
+
+    success: bool
+    inserted: int
+    results: list[BulkUsageResult]
+
+
+class MeterEventRecorded(Struct):
+    """The event is recorded."""
+
+    success: bool
+
+
+class MeterEventsRecorded(Struct):
+    """All events are recorded. inserted: how many are no repeats."""
+
+    success: bool
+    inserted: int
+
+
+USAGE: Final = Hot([(JSON, UsageBody)], UsageRecorded)
+USAGES: Final = Hot([(JSON, BulkUsageBody)], BulkUsageAnswer)
+METER_EVENT: Final = Hot([(JSON, MeterEventBody)], MeterEventRecorded)
+METER_EVENTS: Final = Hot([(JSON, BulkMeterBody)], MeterEventsRecorded)
 
 
 class UsageRoutes:
@@ -26,14 +83,14 @@ class UsageRoutes:
         self._authenticator = authenticator
 
     async def track(self, request: Request) -> Answer:
-        """200 with the record's reference and what it cost; the same again for a repeat."""
-        scope_id, raw, key = await self._read(request, body.SINGLE_BYTES)
+        """Record one usage: count it on its meter, debit credits. A repeat has the first one's reference."""
+        scope_id, raw, key = await self._read(request)
         tracked = await self._usages.track(scope_id, raw, key)
         return Answer(200, _USAGE % (usage_ref(tracked.event_number).encode(), credit_debit(tracked.debit)))
 
     async def track_bulk(self, request: Request) -> Answer:
-        """200 with one result for each record, in order; all were stored."""
-        scope_id, raw, key = await self._read(request, body.BULK_BYTES)
+        """Record up to 1000 usages, all or none."""
+        scope_id, raw, key = await self._read_bulk(request)
         tracked = await self._usages.track_bulk(scope_id, raw, key)
         results = b",".join(
             b'{"reference":"%s"%s}' % (usage_ref(each.event_number).encode(), credit_debit(each.debit))
@@ -43,29 +100,35 @@ class UsageRoutes:
         return Answer(200, b'{"success":true,"inserted":%d,"results":[%s]}' % (inserted, results))
 
     async def meter_event(self, request: Request) -> Answer:
-        """200 once the event is recorded."""
-        scope_id, raw, key = await self._read(request, body.SINGLE_BYTES)
+        """Record one event for a named meter."""
+        scope_id, raw, key = await self._read(request)
         await self._usages.meter_event(scope_id, raw, key)
         return Answer(200, b'{"success":true}')
 
     async def meter_events(self, request: Request) -> Answer:
-        """200 once all events are recorded."""
-        scope_id, raw, key = await self._read(request, body.BULK_BYTES)
+        """Record up to 10 000 events for named meters, all or none."""
+        scope_id, raw, key = await self._read_bulk(request)
         inserted = await self._usages.meter_events(scope_id, raw, key)
         return Answer(200, b'{"success":true,"inserted":%d}' % inserted)
 
-    async def _read(self, request: Request, limit_bytes: int) -> tuple[int, bytes, str | None]:
+    async def _read_bulk(self, request: Request) -> tuple[int, bytes, str | None]:
+        return await self._read(request, body.BULK_BYTES, MAX_BULK_KEY)
+
+    async def _read(
+        self, request: Request, limit_bytes: int = body.SINGLE_BYTES, longest_key: int = MAX_KEY
+    ) -> tuple[int, bytes, str | None]:
         """Return the scope, the body and the idempotency key. A refusal is counted in the tally."""
         caller = await self._authenticator.caller(request.headers, request.query, writes=True)
         try:
             body.media_type(request)
-            return caller.scope.id, await body.read(request, limit_bytes), header_key(request)
+            raw = await body.read(request, limit_bytes)
+            return caller.scope.id, raw, header_key(request.headers, longest_key)
         except Refused as error:
             await self._ingest.refuse(caller.scope.id, error)
 
 
 def credit_debit(debit: Debit | Skipped | None) -> bytes:
-    """Return the member of an answer that says what was debited, with the comma before it."""
+    """Return the member `creditDebit` of an answer, with the comma before it."""
     if debit is None:
         return b""
     if isinstance(debit, Skipped):

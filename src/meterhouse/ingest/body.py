@@ -5,10 +5,10 @@ Contract: solvapay.md §3.0 (both historical bodies); limits: design §6. Unknow
 
 from collections.abc import Container
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from meterhouse.ingest.properties import read_properties
 from meterhouse.model import units
@@ -16,6 +16,7 @@ from meterhouse.model.errors import FieldError
 from meterhouse.model.event import EPOCH, Columns, Rejection, to_microseconds
 from meterhouse.model.once import key_fault
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
+from meterhouse.model.units import Amount, JsonObject
 
 MAX_TYPE: Final = 128
 MAX_AHEAD: Final = timedelta(hours=24)
@@ -30,10 +31,10 @@ class EventBody(Struct, rename="camel", gc=False):
     customer_id: str | None = None
     product_ref: str | None = None
     product_reference: str | None = None
-    units: Any = UNSET  # Any: a Decimal field would take the strings "5" and "NaN"
+    units: Amount = UNSET
     timestamp: str | None = None
     idempotency_key: str | None = None
-    properties: Raw = Raw()
+    properties: JsonObject | UnsetType = UNSET
 
 
 class Rules(Struct):
@@ -85,8 +86,8 @@ def read_event(  # noqa: C901, PLR0912 - one branch for each field, in the order
     key = body.idempotency_key if body.idempotency_key is not None else key
 
     properties: str | None = None
-    if raw := bytes(body.properties):
-        found = read_properties(raw)
+    if body.properties is not UNSET:
+        found = read_properties(bytes(body.properties))
         if isinstance(found, FieldError):
             errors.append(found)
         else:

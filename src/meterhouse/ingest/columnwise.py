@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import UNSET, Raw, UnsetType
+
 from meterhouse.ingest.body import EventBody, Rules, is_type, read_timestamp
 from meterhouse.ingest.properties import read_properties
 from meterhouse.model import units
@@ -29,7 +31,7 @@ def read_columns(bodies: Sequence[EventBody], keys: Sequence[str | None], rules:
     )
     amounts = _amounts([body.units for body in bodies])
     times = _times([body.timestamp for body in bodies], rules)
-    properties = _properties([bytes(body.properties) for body in bodies])
+    properties = _properties([body.properties for body in bodies])
     if not are_good or amounts is None or times is None or properties is None:
         return None
     return Columns(types, customers, products, *amounts, times, list(keys), properties)  # type: ignore[arg-type]  # no None among types and customers
@@ -58,10 +60,10 @@ def _times(texts: Sequence[str | None], rules: Rules) -> list[int | None] | None
     return times
 
 
-def _properties(raws: Sequence[bytes]) -> list[str | None] | None:
+def _properties(raws: Sequence[Raw | UnsetType]) -> list[str | None] | None:
     found: list[str | None] = []
     for raw in raws:
-        text = read_properties(raw) if raw else None
+        text = None if raw is UNSET else read_properties(bytes(raw))
         if isinstance(text, FieldError):
             return None
         found.append(text)

@@ -87,7 +87,7 @@ class Faults:
         return own if own is not None else header
 
     def properties(self, path: str, raw: Raw | UnsetType) -> str | None:
-        if raw is UNSET or not bytes(raw):
+        if raw is UNSET:
             return None
         found = read_properties(bytes(raw))
         if isinstance(found, FieldError):

@@ -6,23 +6,25 @@ Contract: solvapay.md §3.1 (`/usages`, `/meter-events`) and §7; unknown keys a
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Annotated, Any, Final, NamedTuple, Protocol
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from meterhouse.ingest.faults import Faults
+from meterhouse.ingest.faults import MAX_USAGE_UNITS, Faults
 from meterhouse.model import text, units
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.event import Outcome
 from meterhouse.model.ledger import Track
 from meterhouse.model.meter import Aggregation, Meter, MeterStatus
-from meterhouse.model.units import NANO
+from meterhouse.model.units import NANO, Amount, JsonObject
 
 ACTION_TYPES: Final = ("transaction", "api_call", "hour", "email", "storage", "custom")
 DEFAULT_METER: Final = "requests"
 _MAX_TEXT: Final = 1_000
 _MAX_DURATION_MS: Final = 10**15
 _MAX_DURATION_PLACES: Final = 100
+_WHOLE: Final = {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_USAGE_UNITS, "default": 1}
+_DURATION: Final = {"type": ["number", "null"], "minimum": 0}
 _INVALID_METER: Final = "Invalid meter name or meter is archived"
 
 
@@ -37,14 +39,14 @@ class UsageBody(Struct, rename="camel", gc=False):
     purchase_reference: str | None = None
     action_type: str | None = None
     meter_name: str | None = None
-    units: Any = UNSET  # Any: a Decimal field would take the strings "5" and "NaN"
+    units: Annotated[Any, Meta(extra_json_schema=_WHOLE)] = UNSET  # Any: see `Amount`
     outcome: str | None = None
     timestamp: str | None = None
     idempotency_key: str | None = None
     description: str | None = None
     error_message: str | None = None
-    duration: Any = UNSET  # Any: as units
-    metadata: Raw = Raw()
+    duration: Annotated[Any, Meta(extra_json_schema=_DURATION)] = UNSET  # Any: see `Amount`
+    metadata: JsonObject | UnsetType = UNSET
 
 
 class MeterEventBody(Struct, rename="camel", gc=False):
@@ -56,10 +58,10 @@ class MeterEventBody(Struct, rename="camel", gc=False):
     product_reference: str | None = None
     purchase_ref: str | None = None
     meter_name: str | None = None
-    value: Any = UNSET  # Any: as units
+    value: Amount = UNSET
     timestamp: str | None = None
     idempotency_key: str | None = None
-    properties: Raw = Raw()
+    properties: JsonObject | UnsetType = UNSET
 
 
 class Known(NamedTuple):

@@ -7,6 +7,8 @@ import msgspec
 from msgspec import Struct
 
 MAX_KEY: Final = 256
+MAX_BULK_KEY: Final = MAX_KEY - len("#9999")
+"""Characters of the header of a bulk, which has up to 10 000 rows; see `row_key`."""
 _FINGERPRINT_BYTES: Final = 16
 _encode: Final = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
@@ -17,6 +19,11 @@ def key_fault(own: str | None, header: str | None) -> str | None:
         return "differs from the Idempotency-Key header; send one of them"
     key = own if own is not None else header
     return None if key is None or 0 < len(key) <= MAX_KEY else f"must have 1 to {MAX_KEY} characters"
+
+
+def row_key(own: str | None, header: str | None, row: int) -> str | None:
+    """Return the key of a bulk's row: its own, else `<header>#<row>`, None without either."""
+    return own if own is not None or header is None else f"{header}#{row}"
 
 
 class Once(Struct, frozen=True):

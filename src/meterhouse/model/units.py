@@ -7,7 +7,7 @@ integers add exactly in every store and compress well. `Decimal` is for callers.
 from decimal import Context, Decimal
 from typing import Annotated, Any, Final, TypeGuard
 
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 MAX_UNITS = 10**15  # in one event
 PLACES = 9  # decimal places kept; more is refused, never rounded
@@ -19,6 +19,18 @@ Number = Annotated[Any, Meta(description=NUMBER)]
 """A field of a body that is to be a number: an `int` or a `Decimal`, for a float would be rounded before
 anybody looks at it. Any: a Decimal field would take the strings "5" and "NaN"; whoever reads it checks it.
 """
+
+Amount = Annotated[
+    Any,
+    Meta(
+        description=f"Exact, at most {PLACES} decimal places.",
+        extra_json_schema={"type": "number", "minimum": 0, "maximum": MAX_UNITS},
+    ),
+]
+"""A field of a body for units, which `split` checks after decoding. Any: see `Number`."""
+
+JsonObject = Annotated[Raw, Meta(extra_json_schema={"type": ["object", "null"]})]
+"""A field of a body for a JSON object, kept as it was sent."""
 
 
 def split(value: object) -> tuple[int, int] | str:  # noqa: PLR0911 - one return for each reason
