@@ -4,9 +4,12 @@ from decimal import Decimal
 
 import pytest
 
+from meterhouse.ingest.properties import read_properties
 from meterhouse.model.counting import counts
 from meterhouse.model.event import Kind
 from meterhouse.model.meter import Aggregation, NewMeter
+from meterhouse.model.question import Filter, UsageQuestion
+from meterhouse.model.scalar import number_text
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog, Warehouse
 from meterhouse.query.meters import MeterQueries
@@ -17,7 +20,7 @@ from tests.contract.facts import metered, record
 
 @pytest.fixture
 def queries(catalog: Catalog, warehouse: Warehouse) -> MeterQueries:
-    return MeterQueries(catalog.meters, UsageQueries(warehouse, Clock()))
+    return MeterQueries(catalog.meters, UsageQueries(warehouse, catalog.directory, Clock()))
 
 
 async def test_a_count_of_meter_events_is_the_sum_of_what_they_say(
@@ -81,3 +84,44 @@ async def test_what_feeds_a_meter_by_its_rule_is_what_the_warehouse_counts(
             if counts(meter, meter_name=each.meter or "", type=each.type, properties=each.properties)
         )
         assert (await queries.usage(caller.scope.id, meter.ref, {})).usage.total == expected, new
+
+
+NUMBERS = (
+    "0.1", "0.10", "1e-7", "1E-7", "0.0000001", "1.5e300", "1.5E+300", "1.50E300", "1e400", "1e-400", "100",
+    "1e2", "123456789.123456789", "0.1234567890123456789", "18446744073709551616", "1e30", "1" + "0" * 30,
+    "1.00000000000000000000000000000000001", "-3", "-3.0", "0", "-0.0", "0e9",
+)  # fmt: skip
+STRINGS = ("1e-7", "0.1", "1.5e300", "100")
+
+
+async def test_a_number_is_counted_and_grouped_alike_however_it_was_written(
+    catalog: Catalog, caller: Caller, warehouse: Warehouse, queries: MeterQueries
+) -> None:
+    raws = [*NUMBERS, *(f'"{each}"' for each in STRINGS)]
+    stored = [read_properties(f'{{"a":{{"p":5}},"p":{raw},"q":"x1E-7"}}'.encode()) for raw in raws]
+    sent = [
+        metered("tokens")._replace(
+            scope_id=caller.scope.id, region=None, properties=str(each), units=Decimal(1 << i)
+        )
+        for i, each in enumerate(stored)
+    ]
+    await warehouse.insert([record(sent)])
+    for i, text in enumerate((*NUMBERS, *STRINGS)):
+        new = NewMeter(name=f"m{i}", meter_names=["tokens"], properties={"p": [text]})
+        meter = await catalog.meters.create(caller, new)
+        equal = [Decimal(raw) == Decimal(text) if raw in NUMBERS else raw == f'"{text}"' for raw in raws]
+        expected = sum(each.units for each, is_equal in zip(sent, equal, strict=True) if is_equal)
+        by_rule = sum(
+            each.units
+            for each in sent
+            if counts(meter, meter_name="tokens", type=each.type, properties=each.properties)
+        )
+        assert by_rule == expected, text
+        assert (await queries.usage(caller.scope.id, meter.ref, {})).usage.total == expected, text
+    rows = await warehouse.usage(
+        UsageQuestion(
+            filter=Filter(scope_id=caller.scope.id, kinds=(Kind.METER,)), group_by=("properties.p",)
+        )
+    )
+    groups = {row.group.values[0] for row in rows if row.group is not None}
+    assert groups == {number_text(raw) for raw in NUMBERS} | {*STRINGS}

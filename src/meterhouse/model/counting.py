@@ -1,4 +1,4 @@
-"""Which meter events feed a meter. Agrees with what the warehouse counts for it, text by text."""
+"""Which meter events feed a meter. The warehouse counts the same events (`model.scalar`)."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from msgspec import Raw
 from meterhouse.model.event import Kind
 from meterhouse.model.meter import Meter, sources
 from meterhouse.model.plan import DEFAULT_MEASURES
+from meterhouse.model.scalar import is_one_of
 
 _read_texts: Final = msgspec.json.Decoder(list[str]).decode
 _read_accepted: Final = msgspec.json.Decoder(dict[str, list[str]]).decode
@@ -37,9 +38,7 @@ def counts(
     if not accepted:
         return True
     given = {} if properties is None else _read_properties(properties)
-    return all(
-        name in given and _scalar_text(bytes(given[name])) in texts for name, texts in accepted.items()
-    )
+    return all(name in given and is_one_of(bytes(given[name]), texts) for name, texts in accepted.items())
 
 
 def recorded_on(meter: Meter | None) -> str:
@@ -47,13 +46,3 @@ def recorded_on(meter: Meter | None) -> str:
     if meter is None:
         return DEFAULT_MEASURES
     return meter.name if meter.is_recorded_on else sources(meter)[0]
-
-
-def _scalar_text(raw: bytes) -> str | None:
-    """Return a text as it is, numbers and booleans as JSON writes them; None for what is no scalar."""
-    match raw[:1]:
-        case b'"':
-            return msgspec.json.decode(raw, type=str)
-        case b"{" | b"[" | b"n":
-            return None
-    return raw.decode()

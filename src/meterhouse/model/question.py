@@ -41,7 +41,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     start is included, end excluded; None is all of history.
     meter, outcome, purchase_ref: of meter events; no usage event matches. meter: names.
-    properties: (name, accepted texts) pairs; only scalars match, as the text JSON writes them.
+    properties: (name, accepted texts) pairs; see `model.scalar.is_one_of`.
     """
 
     scope_id: int

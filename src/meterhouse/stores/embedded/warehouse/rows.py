@@ -1,5 +1,6 @@
 """Log records to Arrow, and warehouse rows to events."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from msgspec import UNSET, Raw
 
+from meterhouse.model import text
 from meterhouse.model.event import (
     Columns,
     Details,
@@ -18,6 +20,7 @@ from meterhouse.model.event import (
     event_id,
     from_microseconds,
 )
+from meterhouse.model.scalar import is_number, number_text
 from meterhouse.model.units import join
 from meterhouse.stores.embedded.warehouse.names import Names
 
@@ -37,6 +40,7 @@ _SCHEMA: Final = pa.schema(
         ("received_at", pa.int64()),
         ("idempotency_key", pa.string()),
         ("properties", pa.string()),
+        ("numbers", pa.string()),
         ("meter", pa.int32()),
         ("outcome", pa.int32()),
         ("purchase_ref", pa.int32()),
@@ -49,6 +53,8 @@ EVENT_COLUMNS: Final = (
     " timestamp, received_at, idempotency_key, properties, meter, outcome, purchase_ref, details"
 )
 _NO_DETAILS: Final = Details()
+_NO_DOUBLE: Final = re.compile(r"[0-9]E[+-][0-9]|[0-9.]{17}")
+_read_properties: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _read_details: Final = msgspec.json.Decoder(Details).decode
 
 
@@ -62,7 +68,7 @@ def first(
 
 
 def to_table(records: Sequence[LogRecord], names: Names) -> pa.Table:
-    """Return the records' events, one row each, with the record's time where an event brought none.
+    """Return the records' events, one row each.
 
     The records are put together as lists first: an Arrow array costs as much as a hundred values.
     """
@@ -79,10 +85,6 @@ def to_table(records: Sequence[LogRecord], names: Names) -> pa.Table:
         received += [record.received_at] * count
         for scope_id, rows in record.scopes:
             scopes += [scope_id] * rows
-    happened = [
-        at if at is not None else received_at
-        for at, received_at in zip(events.timestamp, received, strict=True)
-    ]
     columns: Sequence[Sequence[object]] = (
         numbers,
         scopes,
@@ -92,13 +94,28 @@ def to_table(records: Sequence[LogRecord], names: Names) -> pa.Table:
         names.ids(events.product_ref),
         events.units_whole,
         events.units_nano,
-        happened,
+        events.happened(received),
         received,
         events.idempotency_key,
         events.properties,
+        [None if each is None else _numbers(each) for each in events.properties],
     )
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=False)]
     return pa.Table.from_arrays([*arrays, *_metered(records, len(events), names)], schema=_SCHEMA)
+
+
+def _numbers(properties: str) -> str | None:
+    """Return the canonical texts of the numbers that DuckDB, which reads doubles, would write otherwise:
+    those with an exponent or with more than 15 digits. None where there are none.
+    """
+    if not _NO_DOUBLE.search(properties):
+        return None
+    found = {
+        name: number_text(bytes(raw).decode())
+        for name, raw in _read_properties(properties).items()
+        if is_number(bytes(raw)) and _NO_DOUBLE.search(bytes(raw).decode())
+    }
+    return text.canonical(found) if found else None
 
 
 def _metered(records: Sequence[LogRecord], count: int, names: Names) -> Sequence[pa.Array]:

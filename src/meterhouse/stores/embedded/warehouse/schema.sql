@@ -21,6 +21,8 @@ CREATE TABLE event (
     received_at      BIGINT NOT NULL,
     idempotency_key  VARCHAR,
     properties       VARCHAR,                -- JSON object
+    numbers          VARCHAR,                -- JSON object: canonical texts of the numbers in `properties` that
+                                             -- DuckDB would write otherwise; mostly NULL
     meter            INTEGER,                -- name.id; this and the following: of meter events alone
     outcome          INTEGER,                -- name.id
     purchase_ref     INTEGER,                -- name.id

@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 from msgspec import Struct
 
 from meterhouse.model.question import Aggregate, Filter, UsageQuestion
+from meterhouse.model.scalar import number_texts
 from meterhouse.stores.embedded.warehouse.names import Names
 from meterhouse.stores.embedded.warehouse.rows import KINDS
 
@@ -38,11 +39,12 @@ _FROM_EVENTS: Final = {
     Aggregate.UNIQUE_CUSTOMERS: "1 AS events, customer_ref",
 }
 _SINGLE: Final = f"1 AS events, {BILLIONTHS} AS billionths"  # min, max and percentiles
-# Only scalars filter and group; text as it is, numbers and booleans as JSON writes them.
+# Only scalars filter and group, as `model.scalar.scalar_text` writes them.
 _PROPERTY: Final = (
     "CASE WHEN json_type(properties, {0}) NOT IN ('OBJECT', 'ARRAY', 'NULL')"
-    " THEN json_extract_string(properties, {0}) END"
+    " THEN coalesce(json_extract_string(numbers, {0}), json_extract_string(properties, {0})) END"
 )
+_IS_NUMBER: Final = "json_type(properties, {0}) IN ('UBIGINT', 'BIGINT', 'DOUBLE')"
 
 
 class Select(Struct, frozen=True):
@@ -88,8 +90,9 @@ def where(view: View, matching: Filter, time: str = "timestamp", unit_us: int = 
             conditions.append(_is_in(column, texts))
             values += (view.names.id_or_unknown(text) for text in texts)
     for name, texts in matching.properties:
-        conditions.append(_is_in(_property(name), texts))
-        values += texts
+        found = _has_property(name, texts)
+        conditions.append(found.sql)
+        values += found.values
     if matching.start is not None:
         conditions.append(f"{time} >= ?")
         values.append(matching.start // unit_us)
@@ -146,10 +149,27 @@ def _keys(question: UsageQuestion) -> str:
     )
 
 
+def _has_property(name: str, texts: Sequence[str]) -> Select:
+    """Return the condition that `model.scalar.is_one_of` accepts a property."""
+    numbers, either = number_texts(texts), _property(name)
+    if not numbers:  # a number's text is then none of the texts
+        return Select(_is_in(either, texts), tuple(texts))
+    is_number = _IS_NUMBER.format(_pointer(name))
+    return Select(
+        f"CASE WHEN {is_number} THEN {_is_in(either, numbers)} ELSE {_is_in(either, texts)} END",
+        (*numbers, *texts),
+    )
+
+
 def _property(name: str) -> str:
-    """The SQL of a property's scalar. A JSON Pointer (RFC 6901), since a path would take `*` for any name."""
+    """Return the SQL of a property's scalar."""
+    return _PROPERTY.format(_pointer(name))
+
+
+def _pointer(name: str) -> str:
+    """Return a JSON Pointer (RFC 6901) as an SQL literal. In a JSON path, `*` would be any name."""
     pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-    return _PROPERTY.format("'" + pointer.replace("'", "''") + "'")
+    return "'" + pointer.replace("'", "''") + "'"
 
 
 def _is_in(expression: str, values: Sequence[object]) -> str:

@@ -20,7 +20,7 @@ from meterhouse.stores.embedded.warehouse.names import Names
 from meterhouse.stores.embedded.warehouse.source import BILLIONTHS, LATEST, QUARTER_US, View
 
 T = TypeVar("T")
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 _QUESTIONS_AT_ONCE: Final = 4
 _DAMAGE: Final = (
     "checksum",
