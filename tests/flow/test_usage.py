@@ -340,3 +340,49 @@ async def test_more_points_than_anybody_reads_are_refused_with_the_remedy(
     asked = {"from": "2026-01-01", "to": "2026-11-01", "granularity": "hour", "groupBy": "type"}
     refused = await client.get("/v1/usage", params=asked)
     assert "smaller top" in error(refused, 400, "query_too_large")["message"]
+
+
+OLD = {"timestamp": "1970-01-01T00:00:00Z", "units": 1000}
+
+
+@pytest.mark.parametrize("granularity", ["minute", "hour", "day"])
+async def test_one_very_old_event_leaves_the_newest_points(
+    service: Service, client: Client, granularity: str
+) -> None:
+    await publish(service, client, OLD, at("2026-11-01T00:10:00Z", 5), at("2026-11-01T00:20:00Z", 7))
+    to = "2026-11-01T00:21:00Z"
+    answer = await usage(client, granularity=granularity, to=to)
+    points = answer["series"][0]["points"]
+    assert (len(points), answer["from"]) == (10_000, points[0]["start"])
+    assert answer["total"] == answer["series"][0]["total"] == sum(point["value"] for point in points) == 12
+    same_range = await usage(client, granularity=granularity, from_=answer["from"], to=to)
+    assert same_range == answer
+
+
+async def test_points_without_from_begin_where_the_answer_says(service: Service, client: Client) -> None:
+    await publish(service, client, OLD, at("2026-11-01T01:30:00Z", 5))
+    answer = await usage(client, granularity="month", to="2026-11-02T00:00:00Z")
+    points = answer["series"][0]["points"]
+    assert answer["from"] == points[0]["start"] == "1970-01-01T00:00:00Z"
+    assert answer["total"] == sum(point["value"] for point in points) == 1005
+
+
+async def test_many_series_without_from_have_fewer_of_the_newest_points(
+    service: Service, client: Client
+) -> None:
+    types = [at("2026-10-31T00:00:00Z", 2, type=f"usage.t{i}") for i in range(30)]
+    await publish(service, client, OLD | {"type": "usage.t0"}, *types)
+    answer = await usage(client, granularity="hour", groupBy="type", to="2026-11-01T00:00:00Z")
+    assert {len(series["points"]) for series in answer["series"]} == {200_000 // 30}
+    assert answer["total"] == sum(series["total"] for series in answer["series"]) == 60
+    assert {series["points"][0]["start"] for series in answer["series"]} == {answer["from"]}
+
+
+async def test_a_meter_with_one_very_old_event_answers_its_newest_points(
+    service: Service, client: Client
+) -> None:
+    meter = {"name": "all_calls", "kind": "usage", "aggregation": "sum"}
+    ref = ok(await client.post("/v1/meters", json=meter), 201)["reference"]
+    await publish(service, client, OLD, at("2026-11-01T00:10:00Z", 5))
+    answer = ok(await client.get(f"/v1/meters/{ref}/usage", params={"to": "2026-11-02T00:00:00Z"}))
+    assert (answer["total"], answer["from"][:4]) == (5, "1999")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meterhouse.model.event import from_microseconds, to_microseconds
 from meterhouse.model.question import Granularity
-from meterhouse.query.buckets import QUARTER_US, bucket_starts
+from meterhouse.query.buckets import QUARTER_US, bucket_starts, newest_buckets
 
 STOCKHOLM, KATHMANDU, LORD_HOWE = map(ZoneInfo, ("Europe/Stockholm", "Asia/Kathmandu", "Australia/Lord_Howe"))
 
@@ -104,3 +104,36 @@ def test_buckets_cover_the_range_in_order_and_fall_on_quarters(
     assert found[-1] < end
     if granularity is not Granularity.MINUTE:
         assert all(at % QUARTER_US == 0 for at in found)
+
+
+@pytest.mark.parametrize(
+    ("zone", "skipped"),
+    [
+        ("Pacific/Apia", "2011-12-30"),
+        ("Pacific/Kiritimati", "1994-12-31"),
+        ("Pacific/Kwajalein", "1993-08-21"),
+    ],
+)
+def test_a_day_that_the_zone_skipped_has_no_bucket(zone: str, skipped: str) -> None:
+    noon = datetime.fromisoformat(f"{skipped}T12:00Z")
+    around = to_microseconds(noon - timedelta(days=3)), to_microseconds(noon + timedelta(days=3))
+    found = list(bucket_starts(*around, Granularity.DAY, ZoneInfo(zone)))
+    assert found == sorted(set(found))
+    days = [from_microseconds(at).astimezone(ZoneInfo(zone)).date().isoformat() for at in found]
+    assert skipped not in days
+    assert len(days) == len(set(days))
+
+
+@given(
+    st.datetimes(datetime(1973, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.timedeltas(timedelta(microseconds=1), timedelta(days=40)),
+    st.sampled_from(Granularity),
+    st.sampled_from(sorted(available_timezones())),
+    st.integers(1, 60),
+)
+def test_the_newest_buckets_are_the_last_of_all(
+    start: datetime, length: timedelta, granularity: Granularity, zone: str, most: int
+) -> None:
+    first, end = to_microseconds(start), to_microseconds(start + length)
+    found = tuple(bucket_starts(first, end, granularity, ZoneInfo(zone)))
+    assert newest_buckets(first, end, granularity, ZoneInfo(zone), most) == found[-most:]

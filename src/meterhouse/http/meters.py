@@ -55,10 +55,16 @@ class MeterPoint(Struct):
     value: Raw
 
 
-class MeterUsageAnswer(Struct, kw_only=True):
-    """data: one point for each bucket. total: over the whole time, aggregated as the meter does."""
+class MeterUsageAnswer(Struct, kw_only=True, rename={"from_": "from"}):
+    """data: one point for each bucket. total: over the same range, aggregated as the meter does.
+
+    from: where the first point begins, unless `from` was given; null without events.
+    to: null where none was given.
+    """
 
     meter: MeterAnswer
+    from_: datetime | None
+    to: datetime | None
     granularity: Granularity
     timezone: str
     data: list[MeterPoint]
@@ -120,13 +126,15 @@ class MeterRoutes:
     async def usage(
         self, caller: NamedDependency[Caller], request: AnyRequest, reference: FromPath[str]
     ) -> MeterUsageAnswer:
-        """Say what a meter counted, over time."""
+        """Get a meter's total and its points over time."""
         parameters = parameters_of(request)
         quote = quotes(parameters)
         found = await self._queries.usage(caller.scope.id, reference, parameters)
         points = found.usage.series[0].points
         return MeterUsageAnswer(
             meter=_answer(found.meter),
+            from_=found.usage.from_,
+            to=found.usage.to,
             granularity=found.usage.granularity or Granularity.DAY,
             timezone=found.usage.timezone,
             data=[

@@ -44,10 +44,12 @@ _SPAN: Final = (
 _NUMBERS: Final = _text(
     "numbers", "string: numbers as strings, for readers that lose digits past 2^53.", ("number", "string")
 )
+_EXTERNAL: Final = _texts("externalRef", "Events of the customers that have these ids of your own.")
 _FILTERS: Final = (
     *_SPAN,
     _texts("type", "Events of any of these types."),
     _texts("customerRef", "Events of any of these customers."),
+    _EXTERNAL,
     _texts("productRef", "Events of any of these products."),
     _texts("meterName", "Meter events recorded on any of these meters; with kind meter or all."),
     _texts("outcome", "Meter events that ended in any of these ways; with kind meter or all.", Outcome),
@@ -83,6 +85,7 @@ class MeterOperation(Operation):
             *_SPAN,
             _text("granularity", "Points of this length; day when absent.", Granularity),
             _texts("customerRef", "Events of any of these customers; customerId is the same."),
+            _EXTERNAL,
             _texts("productRef", "Events of any of these products."),
             _NUMBERS,
         ]

@@ -1,5 +1,6 @@
-"""Buckets of time as people count them: local days, Monday weeks, months, through every clock change."""
+"""Buckets of local time: hours, days, weeks that begin on Monday, months; through every clock change."""
 
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -11,13 +12,21 @@ from meterhouse.model.question import Granularity
 MINUTE_US: Final = 60_000_000
 QUARTER_US: Final = 15 * MINUTE_US  # every offset of the IANA zones is a multiple, since 1972
 _DAY_US: Final = 24 * 60 * MINUTE_US
+# No bucket is longer: clock changes lengthen an hour, a day, a week and a month by an hour or two.
+_LONGEST_US: Final = {
+    Granularity.MINUTE: MINUTE_US,
+    Granularity.HOUR: 3 * 60 * MINUTE_US,
+    Granularity.DAY: 2 * _DAY_US,
+    Granularity.WEEK: 8 * _DAY_US,
+    Granularity.MONTH: 32 * _DAY_US,
+}
 
 
 def bucket_starts(start: int, end: int, granularity: Granularity, zone: ZoneInfo) -> Iterator[int]:
-    """Yield the start of every bucket that overlaps `[start, end)`, as microseconds since 1970.
+    """Yield the start of every bucket that overlaps `[start, end)`, as microseconds since 1970, ascending.
 
-    The first may begin before `start`: it is the whole bucket's name, not the range's.
-    A day that a clock change makes 23 or 25 hours long is one bucket.
+    The first bucket may begin before `start`. A day that a clock change makes 23 or 25 hours long is one
+    bucket; a day that the zone skipped has none.
     """
     match granularity:
         case Granularity.MINUTE:
@@ -26,6 +35,17 @@ def bucket_starts(start: int, end: int, granularity: Granularity, zone: ZoneInfo
             yield from _hours(start, end, zone)
         case _:
             yield from _dates(start, end, granularity, zone)
+
+
+def newest_buckets(
+    start: int, end: int, granularity: Granularity, zone: ZoneInfo, most: int
+) -> tuple[int, ...]:
+    """Return the starts of the last `most` buckets of `bucket_starts`, in order.
+
+    The work follows `most`, not the length of the range.
+    """
+    start = max(start, end - (most + 1) * _LONGEST_US[granularity])
+    return tuple(deque(bucket_starts(start, end, granularity, zone), most))
 
 
 def _hours(start: int, end: int, zone: ZoneInfo) -> Iterator[int]:
@@ -47,13 +67,16 @@ def _dates(start: int, end: int, granularity: Granularity, zone: ZoneInfo) -> It
         day -= timedelta(days=day.weekday())
     elif granularity is Granularity.MONTH:
         day = day.replace(day=1)
-    while (at := midnight(day, zone)) < end:
-        yield at
+    following = midnight(day, zone)
+    while (at := following) < end:
         day = _next(day, granularity)
+        following = midnight(day, zone)
+        if at < following:  # else the zone skipped the day, as Samoa did on 2011-12-30
+            yield at
 
 
 def midnight(day: date, zone: ZoneInfo) -> int:
-    """Return when a local date begins; where a clock change skips midnight, that is the change."""
+    """Return when a local date begins: the time of the clock change where one skips midnight or the date."""
     return to_microseconds(datetime.combine(day, time.min, zone).astimezone(UTC))
 
 

@@ -8,9 +8,10 @@ from msgspec import Struct
 from meterhouse.model.errors import EventNotFound
 from meterhouse.model.event import Event, event_number, to_microseconds
 from meterhouse.model.question import EventOrder, PageMark
-from meterhouse.ports import Warehouse
+from meterhouse.ports import Directory, Warehouse
 from meterhouse.query.bounds import in_time
 from meterhouse.query.cursors import read_cursor, write_cursor
+from meterhouse.query.customers import with_customer_refs
 from meterhouse.query.parameters import Parameters, Reader
 
 MAX_LIMIT: Final = 1_000
@@ -24,8 +25,9 @@ class EventPage(Struct, frozen=True, rename="camel"):
 
 
 class EventQueries:
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, directory: Directory) -> None:
         self._warehouse = warehouse
+        self._directory = directory
 
     async def page(self, scope_id: int, parameters: Parameters) -> EventPage:
         """Answer `GET /v1/events`, newest first.
@@ -33,7 +35,7 @@ class EventQueries:
         Raises ValidationFailed naming each wrong parameter, also a cursor of another question;
         QueryTooLarge after 10 seconds; WarehouseUnavailable.
         """
-        reader = Reader(parameters)
+        reader = Reader(await with_customer_refs(self._directory, scope_id, parameters))
         order = reader.choice("order", EventOrder, EventOrder.TIMESTAMP)
         limit = reader.whole("limit", default=100, highest=MAX_LIMIT)
         cursor = reader.text("cursor")

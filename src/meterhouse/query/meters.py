@@ -14,7 +14,7 @@ from meterhouse.query.parameters import Parameters
 from meterhouse.query.usage import Usage, UsageQueries
 
 _ASKED: Final = frozenset(
-    {"from", "to", "granularity", "timezone", "customerRef", "customerId", "productRef"}
+    {"from", "to", "granularity", "timezone", "customerRef", "customerId", "externalRef", "productRef"}
 )
 _RENDERED: Final = frozenset({"numbers", "environment"})
 

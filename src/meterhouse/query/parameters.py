@@ -8,11 +8,10 @@ from enum import StrEnum
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
-
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.event import Kind, Outcome, to_microseconds
 from meterhouse.model.question import Filter
+from meterhouse.model.timestamp import read_time
 from meterhouse.query.buckets import midnight
 
 Parameters = Mapping[str, Sequence[str]]
@@ -23,7 +22,7 @@ FILTERS: Final = ("type", "customerRef", "productRef", *METER_FILTERS)
 ADD_KIND: Final = "is of meter events only; add kind=meter or kind=all"
 _PROPERTY: Final = re.compile(r"properties\.(.{1,64})", re.DOTALL)
 _LOST_PLUS: Final = re.compile(r" (?=\d\d:\d\d$)")  # "+01:00" that was not sent as %2B
-_MAX_VALUES: Final = 100
+MAX_VALUES: Final = 100
 _EARLIEST: Final = to_microseconds(datetime(1969, 12, 31, tzinfo=UTC))  # 1970 begins then, east of Greenwich
 _LATEST: Final = to_microseconds(datetime(2200, 1, 2, tzinfo=UTC))
 E = TypeVar("E", bound=StrEnum)
@@ -51,8 +50,8 @@ class Reader:
         """Return all values of a parameter; empty when it is absent."""
         self._unread.discard(name)
         values = tuple(self._parameters.get(name, ()))
-        if len(values) > _MAX_VALUES:
-            self.fault(name, f"may be given at most {_MAX_VALUES} times")
+        if len(values) > MAX_VALUES:
+            self.fault(name, f"may be given at most {MAX_VALUES} times")
         return values
 
     def choice(self, name: str, choices: type[E], default: E) -> E:
@@ -160,9 +159,9 @@ def _microseconds(text: str, zone: ZoneInfo) -> int | None:
     try:
         if len(text) == len("2026-11-01"):
             return midnight(date.fromisoformat(text), zone)
-        time = msgspec.convert(_LOST_PLUS.sub("+", text), datetime)
-        return None if time.tzinfo is None else to_microseconds(time)
-    except (msgspec.ValidationError, ValueError, OverflowError):
+        time = read_time(_LOST_PLUS.sub("+", text))
+        return None if time is None or time.tzinfo is None else to_microseconds(time)
+    except (ValueError, OverflowError):
         return None
 
 

@@ -1,5 +1,5 @@
-"""Stage 3: how much was consumed. Reads the question, asks the warehouse, and puts the answer in order:
-every bucket present, the largest groups first, everything else together."""
+"""Stage 3: sums over events. Reads the question, asks the warehouse, and orders the answer: every bucket is
+present, the largest groups come first, and one group holds the rest."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -8,13 +8,15 @@ from itertools import islice
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from meterhouse.model.errors import QueryTooLarge
 from meterhouse.model.event import Kind, from_microseconds, to_microseconds
 from meterhouse.model.question import ADDITIVE, Aggregate, Granularity, Group, UsageQuestion, UsageRow
-from meterhouse.ports import Warehouse
+from meterhouse.ports import Directory, Warehouse
 from meterhouse.query.bounds import MAX_ALL_POINTS, MAX_POINTS, in_time
-from meterhouse.query.buckets import bucket_starts
+from meterhouse.query.buckets import bucket_starts, newest_buckets
+from meterhouse.query.customers import with_customer_refs
 from meterhouse.query.parameters import ADD_KIND, FILTERS, METER_FILTERS, Parameters, Reader, is_property
 
 MAX_TOP: Final = 1_000
@@ -43,7 +45,10 @@ class Series(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True, rename={"from_": "from", "group_by": "groupBy"}):
-    """The answer of `GET /v1/usage` (design §6)."""
+    """The answer of `GET /v1/usage` (design §6).
+
+    from_: None without a lower bound. With a granularity it is where the first bucket begins, unless given.
+    """
 
     from_: datetime | None
     to: datetime | None
@@ -58,20 +63,34 @@ class Usage(Struct, frozen=True, rename={"from_": "from", "group_by": "groupBy"}
 class UsageQueries:
     """now: the server's clock; the end of a question that names none."""
 
-    def __init__(self, warehouse: Warehouse, now: Callable[[], datetime]) -> None:
+    def __init__(self, warehouse: Warehouse, directory: Directory, now: Callable[[], datetime]) -> None:
         self._warehouse = warehouse
+        self._directory = directory
         self._now = now
 
     async def usage(self, scope_id: int, parameters: Parameters) -> Usage:
         """Answer `GET /v1/usage`.
 
-        Raises ValidationFailed naming each wrong parameter; QueryTooLarge for more than 10 000 points in
-        a series or 200 000 in all, 10 seconds, or 20 million rows of a percentile; WarehouseUnavailable.
+        With a granularity and without `from` the answer is about the newest buckets that fit the bounds of
+        10 000 points in a series and 200 000 in all.
+        Raises ValidationFailed naming each wrong parameter; QueryTooLarge for a range that was asked for and
+        exceeds these bounds, after 10 seconds, or for 20 million rows of a percentile; WarehouseUnavailable.
         """
-        asked = _Asked(scope_id, parameters)
-        question = asked.question(await self._span(asked))
-        rows = await in_time(self._warehouse.usage(question))
-        return asked.answer(question, rows)
+        asked = _Asked(scope_id, await with_customer_refs(self._directory, scope_id, parameters))
+        span = await self._span(asked)
+        most = MAX_POINTS
+        while True:
+            question = asked.question(span, most)
+            rows = await in_time(self._warehouse.usage(question))
+            groups = len({row.group for row in rows if row.bucket is None and row.group is not None})
+            if groups * len(question.buckets) <= MAX_ALL_POINTS:
+                return asked.answer(question, rows)
+            if asked.filter.start is not None:
+                raise QueryTooLarge(
+                    f"{groups} series of {len(question.buckets)} points are more than {MAX_ALL_POINTS} "
+                    "points; ask for a smaller top, a shorter range or a coarser granularity."
+                )
+            most = MAX_ALL_POINTS // groups  # a shorter range has no more groups
 
     async def _span(self, asked: "_Asked") -> tuple[int, int] | None:
         """Return the range that buckets have to cover; None when they are not asked for, or nothing is."""
@@ -107,22 +126,32 @@ class _Asked:
             reader.fault("groupBy", f"takes at most {MAX_GROUP_BY} different names")
         reader.finish(also_known=("numbers", "format", "environment"))
 
-    def question(self, span: tuple[int, int] | None) -> UsageQuestion:
+    def question(self, span: tuple[int, int] | None, most: int) -> UsageQuestion:
+        """Return the question for the warehouse. span: see `UsageQueries._span`.
+
+        most: buckets. Without `from` it is about the newest ones, and total and points cover the same range.
+        Raises QueryTooLarge where a range that was asked for has more.
+        """
+        buckets = self._buckets(*span, most) if span is not None else ()
+        matching = self.filter
+        if buckets and matching.start is None:
+            matching = replace(matching, start=buckets[0])
         return UsageQuestion(
-            filter=self.filter,
+            filter=matching,
             aggregate=self.aggregate,
             group_by=tuple(_COLUMNS.get(name, name) for name in self.group_by),
-            buckets=self._buckets(*span) if span is not None else (),
+            buckets=buckets,
             top=self.top,
         )
 
-    def _buckets(self, start: int, end: int) -> tuple[int, ...]:
+    def _buckets(self, start: int, end: int, most: int) -> tuple[int, ...]:
         assert self.granularity is not None  # noqa: S101 - else there is no span
-        found = bucket_starts(start, end, self.granularity, self.zone)
-        starts = tuple(islice(found, MAX_POINTS + 1))
-        if len(starts) > MAX_POINTS:
+        if self.filter.start is None:
+            return newest_buckets(start, end, self.granularity, self.zone, most)
+        starts = tuple(islice(bucket_starts(start, end, self.granularity, self.zone), most + 1))
+        if len(starts) > most:
             raise QueryTooLarge(
-                f"The range has more than {MAX_POINTS} buckets of a {self.granularity}; "
+                f"The range has more than {most} buckets of a {self.granularity}; "
                 "ask for a shorter range or a coarser granularity."
             )
         return starts
@@ -137,13 +166,8 @@ class _Asked:
         groups = [group for group in totals if group is not None]
         if not self.group_by and not groups:
             groups = [Group(())]
-        if len(groups) * len(question.buckets) > MAX_ALL_POINTS:
-            raise QueryTooLarge(
-                f"{len(groups)} series of {len(question.buckets)} points are more than {MAX_ALL_POINTS} "
-                "points; ask for a smaller top, a shorter range or a coarser granularity."
-            )
         return Usage(
-            from_=_time(self.filter.start),
+            from_=_time(question.filter.start),
             to=_time(self.filter.end),
             granularity=self.granularity,
             timezone=self.zone.key,
