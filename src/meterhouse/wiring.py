@@ -104,10 +104,13 @@ async def open_service(
 
         sandbox = SandboxProcessor(SqliteSandboxIntents(database))
         processors = Processors(sandbox, live or _live_processor(settings))
-        usage, ingest = UsageQueries(warehouse, steady), Ingest(log, catalog.directory, steady)
+        usage, ingest = (
+            UsageQueries(warehouse, catalog.directory, steady),
+            Ingest(log, catalog.directory, steady),
+        )
         app = build_app(
             ingest,
-            Queries(usage, EventQueries(warehouse), MeterQueries(catalog.meters, usage)),
+            Queries(usage, EventQueries(warehouse, catalog.directory), MeterQueries(catalog.meters, usage)),
             _metering(ledger, catalog, ingest, processors, steady, settings),
             catalog,
             Surroundings(ready, steady, settings.public_url),

@@ -219,5 +219,28 @@ async def test_a_record_of_the_log_can_be_read_without_meterhouse(tmp_path: Path
         body = zstandard.decompress(body)
     scopes, columns = msgspec.msgpack.decode(body)
     assert scopes == [[SCOPE, count]]
+    *columns, buffered_at = columns
+    assert buffered_at == []
     first = [column[0] for column in columns]
     assert first == ["usage.api_call", "cus_1", None, 1, 0, None, "a", None]
+
+
+async def test_the_sdks_own_time_is_kept_and_is_no_part_of_the_meaning(opened: ReopenableLog) -> None:
+    """design §6.1, also after the key index was made again from the log."""
+    first = events("a", None, "b")
+    first.buffered_at = [1_000_000]
+    again = events("a")
+    again.buffered_at = [2_000_000]
+    timed = events("b")
+    timed.timestamp = [1_000_000]
+    receipt = await opened.log.append(Submission(SCOPE, first))
+    for lose_derived in (False, True):
+        await opened.reopen(lose_derived=lose_derived)
+        repeat = (await opened.log.append(Submission(SCOPE, again))).repeats[0]
+        assert repeat == Repeat(receipt.first_number, conflict=False)
+        assert (await opened.log.append(Submission(SCOPE, events("a")))).repeats[0] == repeat
+        assert (await opened.log.append(Submission(SCOPE, timed))).repeats[0].conflict
+    (record,) = await opened.log.read(0, 10)
+    received = [record.received_at] * 3
+    assert record.events.happened(received) == [1_000_000, record.received_at, record.received_at]
+    assert record.events.timestamp == [None, None, None]

@@ -73,7 +73,7 @@ def _table(
     live = metering.payments.processors.live
     event = events.EventRoutes(ingest, authenticator)
     recorded = usages.UsageRoutes(metering.usages, ingest, authenticator)
-    limit = limits.LimitRoutes(metering.limits, authenticator, addresses)
+    limit = limits.LimitRoutes(metering.limits, catalog.directory, authenticator, addresses)
     hold = HoldRoutes(metering.holds)
     question = QueryRoutes(queries.usage, queries.events)
     meter = MeterRoutes(catalog.meters, queries.meters)

@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -38,7 +39,7 @@ def media_type(request: Request, *accepted: bytes) -> bytes:
 
 
 async def read(request: Request, limit_bytes: int) -> bytes:
-    """Return the body as it was before compression.
+    """Return the body, decompressed and without a UTF-8 byte order mark.
 
     Raises PayloadTooLarge, before reading where Content-Length tells; UnsupportedMediaType for an
     encoding other than gzip or zstd; ValidationFailed where it does not decompress.
@@ -52,11 +53,12 @@ async def read(request: Request, limit_bytes: int) -> bytes:
     if announced.isdigit() and int(announced) > limit_bytes:
         raise _too_large(limit_bytes)
     body = await _whole(request.receive, limit_bytes)
-    if encoding is None or encoding == b"identity":
-        return body
-    if len(body) <= _INLINE_BYTES:
-        return _inflate(body, limit_bytes, _BEGIN[encoding])
-    return await asyncio.to_thread(_inflate, body, limit_bytes, _BEGIN[encoding])
+    begin = _BEGIN.get(encoding or b"identity")
+    if begin is not None and len(body) <= _INLINE_BYTES:
+        body = _inflate(body, limit_bytes, begin)
+    elif begin is not None:
+        body = await asyncio.to_thread(_inflate, body, limit_bytes, begin)
+    return body.removeprefix(BOM_UTF8)
 
 
 async def _whole(receive: Receive, limit_bytes: int) -> bytes:

@@ -14,21 +14,20 @@ from meterhouse.http.hosted import Addresses
 from meterhouse.http.idempotency import header_key
 from meterhouse.http.render import exact, iso
 from meterhouse.http.routing import JSON, Hot
+from meterhouse.ingest.customers import refs_of_externals
 from meterhouse.ingest.decode import guarded
+from meterhouse.ingest.fields import REQUIRED, Fields
 from meterhouse.metering.limits import LimitFinding, LimitQuestion, Limits, Reservation
-from meterhouse.model import units
 from meterhouse.model.counting import recorded_on
-from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.hold import hold_ref
 from meterhouse.model.hosted import HostedKind
-from meterhouse.model.once import key_fault
 from meterhouse.model.plan import DEFAULT_MEASURES, Plan, PlanType, PricingOption
-from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
-from meterhouse.model.units import Amount
+from meterhouse.model.units import Amount, billionths, whole_between
+from meterhouse.ports import Directory
 
 _MAX_TTL_SECONDS: Final = 86_400
 _DEFAULT_TTL_SECONDS: Final = 60
-_REQUIRED: Final = "is required"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -44,11 +43,13 @@ class ReserveBody(Struct, rename="camel", gc=False):
 
 
 class LimitBody(Struct, rename="camel", gc=False):
-    """planRef and usageType are taken and not looked at: the customer's own plan decides."""
+    """planRef and usageType are ignored: the customer's own plan decides."""
 
     customer_ref: str | None = None
     customer_id: str | None = None
+    external_ref: str | None = None
     product_ref: str | None = None
+    product_reference: str | None = None
     meter_name: str | None = None
     include_checkout_session: bool | None = None
     reserve: ReserveBody | None = None
@@ -114,8 +115,11 @@ _decode: Final = msgspec.json.Decoder(LimitBody, float_hook=Decimal).decode
 
 
 class LimitRoutes:
-    def __init__(self, limits: Limits, authenticator: Authenticator, addresses: Addresses) -> None:
+    def __init__(
+        self, limits: Limits, directory: Directory, authenticator: Authenticator, addresses: Addresses
+    ) -> None:
         self._limits = limits
+        self._directory = directory
         self._authenticator = authenticator
         self._addresses = addresses
 
@@ -123,8 +127,10 @@ class LimitRoutes:
         """Say whether a customer may use more of a product. `reserve` takes units if they are free."""
         caller = await self._authenticator.caller(request.headers, request.query, writes=True)
         body.media_type(request)
-        raw = await body.read(request, body.SINGLE_BYTES)
-        asked = _question(guarded(_decode, raw), header_key(request.headers))
+        said = guarded(_decode, await body.read(request, body.SINGLE_BYTES))
+        key = header_key(request.headers)
+        externals = await refs_of_externals(self._directory, caller.scope.id, (said,))
+        asked = _question(said, key, externals)
         found = await self._limits.check(caller, asked)
         return Answer(200, _encode(self._answer(found, asked, request.headers)))
 
@@ -196,46 +202,33 @@ def _balance(found: LimitFinding, each: int, currency: str) -> LimitBalance:
     return LimitBalance(left, each, currency, left // each if each else 0)
 
 
-def _question(asked: LimitBody, header: str | None) -> LimitQuestion:
+def _question(asked: LimitBody, header: str | None, externals: Mapping[str, str]) -> LimitQuestion:
     """Raises ValidationFailed, naming every fault."""
-    faults: list[FieldError] = []
-    customer_ref = asked.customer_ref if asked.customer_ref is not None else asked.customer_id
-    for path, ref in (("customerRef", customer_ref), ("productRef", asked.product_ref)):
-        if not ref:
-            faults.append(FieldError(path, _REQUIRED))
-        elif len(ref) > MAX_REF:
-            faults.append(FieldError(path, f"must have 1 to {MAX_REF} characters"))
-    if customer_ref and asked.customer_id not in (None, customer_ref):
-        faults.append(FieldError("customerRef", "is given twice, with different values; send one of them"))
-    reserve = None if asked.reserve is None else _reservation(asked.reserve, header, faults)
-    if reserve is None and (fault := key_fault(None, header)):
-        faults.append(FieldError("idempotencyKey", fault))
-    if faults:
-        raise ValidationFailed(faults)
+    fields = Fields(externals)
+    customer_ref, product_ref = fields.customer(asked), fields.product(asked)
+    if product_ref is None:
+        fields.fault("productRef", REQUIRED)
+    reserve = None if asked.reserve is None else _reservation(asked.reserve, header, fields)
+    if fields.faults:
+        raise ValidationFailed(fields.faults)
     return LimitQuestion(
-        customer_ref=customer_ref or "",
-        product_ref=asked.product_ref or "",
+        customer_ref=customer_ref,
+        product_ref=product_ref or "",
         meter_name=asked.meter_name,
         with_session=bool(asked.include_checkout_session),
         reserve=reserve,
     )
 
 
-def _reservation(said: ReserveBody, header: str | None, faults: list[FieldError]) -> Reservation:
-    amount = units.split(said.units) if said.units is not UNSET else _REQUIRED
-    if isinstance(amount, str):
-        faults.append(FieldError("reserve.units", amount))
-        amount = (1, 0)
-    elif amount == (0, 0):
-        faults.append(FieldError("reserve.units", "must be above 0: there is nothing to reserve"))
+def _reservation(said: ReserveBody, header: str | None, fields: Fields) -> Reservation:
+    amount = billionths(fields.units("reserve.units", said.units))
+    if amount == 0 and not fields.faults:
+        fields.fault("reserve.units", "must be above 0: there is nothing to reserve")
     given = _DEFAULT_TTL_SECONDS if said.ttl_seconds in (UNSET, None) else said.ttl_seconds
-    seconds = units.whole_between(given, 1, _MAX_TTL_SECONDS)
+    seconds = whole_between(given, 1, _MAX_TTL_SECONDS)
     if seconds is None:
         sentence = f"must be a whole number of seconds from 1 to {_MAX_TTL_SECONDS}"
-        faults.append(FieldError("reserve.ttlSeconds", sentence))
+        fields.fault("reserve.ttlSeconds", sentence)
         seconds = _DEFAULT_TTL_SECONDS
-    key = said.idempotency_key if said.idempotency_key is not None else header
-    if fault := key_fault(said.idempotency_key, header):
-        path = "idempotencyKey" if said.idempotency_key is None else "reserve.idempotencyKey"
-        faults.append(FieldError(path, fault))
-    return Reservation(amount[0] * units.NANO + amount[1], seconds * 1_000_000, key)
+    key = fields.key(said.idempotency_key, header, "reserve.idempotencyKey")
+    return Reservation(amount, seconds * 1_000_000, key)

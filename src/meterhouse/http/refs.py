@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from meterhouse.ingest.fields import REF_LENGTH, REQUIRED
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 
@@ -18,7 +19,7 @@ def ref_faults(required: Refs, optional: Refs | None = None) -> list[FieldError]
     """Return what is wrong with refs, by path; optional ones may be None."""
     given = {path: ref for path, ref in (optional or {}).items() if ref is not None}
     return [
-        FieldError(path, f"must have 1 to {MAX_REF} characters" if ref else "is required")
+        FieldError(path, REF_LENGTH if ref else REQUIRED)
         for path, ref in {**required, **given}.items()
         if not ref or len(ref) > MAX_REF
     ]

@@ -1,5 +1,5 @@
-"""Stage 1: bytes in, events in the log. Every event that comes in is stored, a duplicate, or refused
-with a reason, and is counted as such before the answer goes out.
+"""Stage 1: bytes in, events in the log. Every received event is stored, a duplicate, or refused with a
+reason, and is counted as such before the answer is sent.
 """
 
 import asyncio
@@ -10,8 +10,10 @@ from typing import Final, NoReturn
 from msgspec import Struct
 
 from meterhouse.ingest.body import MAX_AHEAD, EventBody, Rules, read_event
+from meterhouse.ingest.bulk import check_count
 from meterhouse.ingest.columnwise import read_columns
-from meterhouse.ingest.decode import check_count, decode_bulk, decode_event, decode_lines
+from meterhouse.ingest.customers import refs_of_externals
+from meterhouse.ingest.decode import decode_bulk, decode_event, decode_lines
 from meterhouse.model.errors import (
     CustomerNotFound,
     FieldError,
@@ -21,6 +23,7 @@ from meterhouse.model.errors import (
     ValidationFailed,
 )
 from meterhouse.model.event import KEY_CONFLICT, Columns, Receipt, Rejection, Submission
+from meterhouse.model.once import row_key
 from meterhouse.ports import Directory, EventLog
 
 _SLICE_EVENTS: Final = 1_000  # between two slices, other requests get their turn
@@ -34,7 +37,7 @@ class Published(Struct, frozen=True):
 
 
 class PublishedBulk(Struct, frozen=True):
-    """What became of a bulk. refused: by row, what did not reach the log; see `Receipt` for the rest."""
+    """The result of a bulk. refused: the events that are not in the log, by row. receipt: of the others."""
 
     count: int
     refused: dict[int, Rejection]
@@ -101,7 +104,7 @@ class Ingest:
     async def publish_bulk(
         self, scope_id: int, body: bytes, header_key: str | None, *, lines: bool = False
     ) -> "PublishedBulk":
-        """Store up to 10 000 usage events; return what became of each.
+        """Store up to 10 000 usage events, and return the result of each.
 
         header_key: event i without a key of its own gets `<header_key>#<i>`.
         lines: the body is NDJSON, one event a line, instead of `{"events": [...]}`.
@@ -144,13 +147,16 @@ class Ingest:
     async def _rules(self, scope_id: int, events: Sequence[EventBody | Rejection]) -> Rules:
         """Look up, once for all events, which of the customers and products they name exist."""
         bodies = [event for event in events if isinstance(event, EventBody)]
+        externals = await refs_of_externals(self._directory, scope_id, bodies)
         customers = {body.customer_ref or body.customer_id or "" for body in bodies}
         products = {ref for body in bodies if (ref := body.product_ref or body.product_reference)}
+        known = await self._directory.known_customers(scope_id, customers)
         return Rules(
-            await self._directory.known_customers(scope_id, customers),
+            {*known, *externals.values()} if externals else known,
             await self._directory.known_products(scope_id, products) if products else (),
             self._now() + MAX_AHEAD,
             self._known_types,
+            externals,
         )
 
 
@@ -166,7 +172,7 @@ def _read(
     bodies = [event for event in events[rows.start : rows.stop] if isinstance(event, EventBody)]
     if len(bodies) == len(rows):
         own = [body.idempotency_key for body in bodies]
-        keys = [_row_key(header_key, row) if key is None else key for key, row in zip(own, rows, strict=True)]
+        keys = [row_key(key, header_key, row) for key, row in zip(own, rows, strict=True)]
         good = read_columns(bodies, keys, rules)
         if good is not None:
             columns.extend(good)
@@ -174,16 +180,11 @@ def _read(
     for row in rows:
         event = events[row]
         if isinstance(event, EventBody):
-            key = None if event.idempotency_key else _row_key(header_key, row)
-            rejection = read_event(event, key, rules, columns)
+            rejection = read_event(event, row_key(event.idempotency_key, header_key, row), rules, columns)
         else:
             rejection = event
         if rejection is not None:
             refused[row] = rejection
-
-
-def _row_key(header_key: str | None, row: int) -> str | None:
-    return None if header_key is None else f"{header_key}#{row}"
 
 
 def _error_of(rejection: Rejection) -> Refused:

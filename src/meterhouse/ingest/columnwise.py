@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Raw, UnsetType
 
-from meterhouse.ingest.body import EventBody, Rules, is_type, read_timestamp
+from meterhouse.ingest.body import EventBody, Rules
+from meterhouse.ingest.fields import checked_time, is_type
 from meterhouse.ingest.properties import read_properties
 from meterhouse.model import units
 from meterhouse.model.errors import FieldError
@@ -13,15 +14,15 @@ from meterhouse.model.once import MAX_KEY
 
 
 def read_columns(bodies: Sequence[EventBody], keys: Sequence[str | None], rules: Rules) -> Columns | None:
-    """Return the rows that `read_event` makes of these events; None where it has to judge them one by one,
-    because one of them is refused or uses an alias.
+    """Return the rows that `read_event` makes of these events. None where they have to be read one by one,
+    because one of them is refused or uses an older name of a field.
 
     keys: the idempotency key of each event, its own or the header's.
     """
     if any(body.customer_id is not None or body.product_reference is not None for body in bodies):
         return None
     types = [body.type for body in bodies]
-    customers = [body.customer_ref for body in bodies]
+    customers = _customers(bodies, rules)
     products = [body.product_ref for body in bodies]
     are_good = (
         all(type_ and is_type(type_, rules.known_types) for type_ in set(types))
@@ -31,10 +32,26 @@ def read_columns(bodies: Sequence[EventBody], keys: Sequence[str | None], rules:
     )
     amounts = _amounts([body.units for body in bodies])
     times = _times([body.timestamp for body in bodies], rules)
+    buffered = _times([body.buffered_at for body in bodies], rules)
     properties = _properties([body.properties for body in bodies])
-    if not are_good or amounts is None or times is None or properties is None:
+    if not are_good or amounts is None or times is None or buffered is None or properties is None:
         return None
-    return Columns(types, customers, products, *amounts, times, list(keys), properties)  # type: ignore[arg-type]  # no None among types and customers
+    columns = Columns(types, customers, products, *amounts, times, list(keys), properties)  # type: ignore[arg-type]  # no None among types and customers
+    if any(at is not None for at in buffered):
+        columns.buffered_at = [at if time is None else None for at, time in zip(buffered, times, strict=True)]
+    return columns
+
+
+def _customers(bodies: Sequence[EventBody], rules: Rules) -> list[str | None]:
+    """Return each event's customer; None, which is never good, where its two names do not agree."""
+    refs = [body.customer_ref for body in bodies]
+    if not rules.externals:
+        return [ref if body.external_ref is None else None for ref, body in zip(refs, bodies, strict=True)]
+    named = [None if body.external_ref is None else rules.externals.get(body.external_ref) for body in bodies]
+    return [
+        ref if body.external_ref is None else (found if ref in (None, found) else None)
+        for ref, found, body in zip(refs, named, bodies, strict=True)
+    ]
 
 
 def _amounts(values: Sequence[object]) -> tuple[list[int], list[int]] | None:
@@ -53,7 +70,7 @@ def _amounts(values: Sequence[object]) -> tuple[list[int], list[int]] | None:
 def _times(texts: Sequence[str | None], rules: Rules) -> list[int | None] | None:
     times: list[int | None] = []
     for text in texts:
-        time = None if text is None else read_timestamp(text, rules.latest)
+        time = None if text is None else checked_time(text, rules.latest)
         if isinstance(time, str):
             return None
         times.append(time)

@@ -1,5 +1,5 @@
-"""Bytes to event bodies. One decode for the whole; only when that fails, one for each event, so that
-a bad event costs one receipt and not the batch.
+"""Bytes to event bodies. One decode for the whole; only when that fails, one for each event, so that a bad
+event costs one receipt and not the bulk.
 """
 
 from collections.abc import Callable, Sequence
@@ -7,17 +7,15 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from meterhouse.ingest.body import EventBody
+from meterhouse.ingest.bulk import check_count, elements_of
 from meterhouse.ingest.complaints import field_error
-from meterhouse.model.errors import PayloadTooLarge, ValidationFailed
+from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.event import Rejection
 
 T = TypeVar("T")
-
-
-MAX_BULK_EVENTS: Final = 10_000
 
 
 class BulkBody(Struct):
@@ -26,13 +24,8 @@ class BulkBody(Struct):
     events: list[EventBody]
 
 
-class _Envelope(Struct):
-    events: list[Raw]
-
-
 _event: Final = msgspec.json.Decoder(EventBody, float_hook=Decimal)
 _bulk: Final = msgspec.json.Decoder(BulkBody, float_hook=Decimal)
-_envelope: Final = msgspec.json.Decoder(_Envelope)
 
 
 def decode_event(body: bytes) -> EventBody:
@@ -41,11 +34,17 @@ def decode_event(body: bytes) -> EventBody:
 
 
 def decode_bulk(body: bytes) -> Sequence[EventBody | Rejection]:
-    """Decode `{"events": [...]}`. Raises ValidationFailed: not JSON, or `events` is not a list."""
+    """Decode `{"events": [...]}`. An event that cannot be decoded is one rejection.
+
+    Raises ValidationFailed: the text around the events is not JSON, or `events` is not a list.
+    """
     try:
         return guarded(_bulk.decode, body).events
-    except ValidationFailed:
-        return _each_alone(guarded(_envelope.decode, body).events)
+    except ValidationFailed as error:
+        elements = elements_of(body, "events")
+        if elements is None:
+            raise error from None
+        return _each_alone(elements)
 
 
 def decode_lines(body: bytes) -> Sequence[EventBody | Rejection]:
@@ -56,39 +55,33 @@ def decode_lines(body: bytes) -> Sequence[EventBody | Rejection]:
         return _each_alone([line for line in body.splitlines() if line.strip()])
 
 
-def _each_alone(raws: Sequence[Raw] | Sequence[bytes]) -> Sequence[EventBody | Rejection]:
-    check_count(len(raws))  # before the work of telling each why
-    return [_alone(raw) for raw in raws]
+def _each_alone(texts: Sequence[bytes]) -> Sequence[EventBody | Rejection]:
+    check_count(len(texts))  # before the work of telling each why
+    return [_alone(text) for text in texts]
 
 
-def check_count(events: int) -> None:
-    """Raises PayloadTooLarge for more events than a bulk takes."""
-    if events > MAX_BULK_EVENTS:
-        raise PayloadTooLarge(f"A bulk takes at most {MAX_BULK_EVENTS} events, not {events}; send less.")
-
-
-def _alone(raw: Raw | bytes) -> EventBody | Rejection:
+def _alone(text: bytes) -> EventBody | Rejection:
     try:
-        return guarded(_event.decode, raw)
+        return guarded(_event.decode, text)
     except ValidationFailed as error:
         return Rejection(error.code, error.errors)
 
 
 def guarded(
-    decode: Callable[[Raw | bytes], T],
-    body: Raw | bytes,
+    decode: Callable[[bytes], T],
+    body: bytes,
     of: Any = None,  # Any: a type
 ) -> T:
-    """Return what `decode` makes of a body. Raises ValidationFailed for whatever it cannot take.
+    """Return the decoded body. Raises ValidationFailed where `decode` refuses it.
 
-    of: what it decodes into, where that has enums.
+    of: the type that it decodes into, where that has enums.
     """
     try:
         return decode(body)
     except msgspec.ValidationError as error:
         raise ValidationFailed((field_error(str(error), of),)) from None
     except msgspec.DecodeError as error:
-        if not bytes(body).strip():
+        if not body.strip():
             raise ValidationFailed.of("", "a JSON body is required") from None
         raise ValidationFailed.of("", f"The body is not valid JSON: {error}") from None
     except RecursionError:

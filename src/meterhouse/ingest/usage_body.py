@@ -1,22 +1,22 @@
-"""What a client may send for one meter event, and the pure checks that turn it into an action.
+"""The body of one meter event, and the pure checks that turn it into an action.
 
 Contract: solvapay.md §3.1 (`/usages`, `/meter-events`) and §7; unknown keys are ignored.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from meterhouse.ingest.faults import MAX_USAGE_UNITS, Faults
+from meterhouse.ingest.fields import MAX_USAGE_UNITS, Fields
 from meterhouse.model import text, units
 from meterhouse.model.errors import FieldError, ValidationFailed
 from meterhouse.model.event import Outcome
 from meterhouse.model.ledger import Track
 from meterhouse.model.meter import Aggregation, Meter, MeterStatus
-from meterhouse.model.units import NANO, Amount, JsonObject
+from meterhouse.model.units import NANO, Amount, JsonObject, billionths
 
 ACTION_TYPES: Final = ("transaction", "api_call", "hour", "email", "storage", "custom")
 DEFAULT_METER: Final = "requests"
@@ -33,6 +33,7 @@ class UsageBody(Struct, rename="camel", gc=False):
 
     customer_ref: str | None = None
     customer_id: str | None = None
+    external_ref: str | None = None
     product_ref: str | None = None
     product_reference: str | None = None
     purchase_ref: str | None = None
@@ -42,6 +43,7 @@ class UsageBody(Struct, rename="camel", gc=False):
     units: Annotated[Any, Meta(extra_json_schema=_WHOLE)] = UNSET  # Any: see `Amount`
     outcome: str | None = None
     timestamp: str | None = None
+    buffered_at: str | None = None
     idempotency_key: str | None = None
     description: str | None = None
     error_message: str | None = None
@@ -50,79 +52,88 @@ class UsageBody(Struct, rename="camel", gc=False):
 
 
 class MeterEventBody(Struct, rename="camel", gc=False):
-    """One event for a named meter; purchaseRef and idempotencyKey are ours."""
+    """One event for a named meter.
+
+    Not in the contract: purchaseRef, idempotencyKey, externalRef, bufferedAt.
+    """
 
     customer_ref: str | None = None
     customer_id: str | None = None
+    external_ref: str | None = None
     product_ref: str | None = None
     product_reference: str | None = None
     purchase_ref: str | None = None
     meter_name: str | None = None
     value: Amount = UNSET
     timestamp: str | None = None
+    buffered_at: str | None = None
     idempotency_key: str | None = None
     properties: JsonObject | UnsetType = UNSET
 
 
 class Known(NamedTuple):
-    """What the checks compare with. meters: those of the names that were asked for and exist.
+    """The facts that the checks compare with. meters: the existing ones of the names in the bodies.
 
-    now: the server's clock. age_days: how many days back a record may lie, 0 for any number.
+    externals: the customer's ref of each external ref that the bodies name and that exists.
+    latest: the newest time a record may have. earliest_us: the oldest, microseconds since 1970.
     """
 
     scope_id: int
     meters: Mapping[str, Meter]
-    now: Callable[[], datetime]
-    age_days: int
+    externals: Mapping[str, str]
+    latest: datetime
+    earliest_us: int
 
 
 def read_usage(body: UsageBody, header_key: str | None, known: Known) -> Track | list[FieldError]:
-    """Return the action that `POST /v1/sdk/usages` asks for, or everything that is wrong with it.
+    """Return the action that `POST /v1/sdk/usages` asks for, or every fault of the body.
 
     An unknown customer is no fault (contract §0.1 row 13). A meter that is not there is `requests`; an
     archived one is a fault.
     """
-    faults = Faults()
-    customer_ref = faults.customer(body.customer_ref, body.customer_id)
+    fields = Fields(known.externals)
+    customer_ref = fields.customer(body)
     action = body.action_type or "api_call"
     if action not in ACTION_TYPES:
-        faults.add("actionType", f"must be one of {', '.join(ACTION_TYPES)}")
+        fields.fault("actionType", f"must be one of {', '.join(ACTION_TYPES)}")
     outcome = _outcome(body.outcome)
     if outcome is None:
-        faults.add("outcome", f"must be one of {', '.join(Outcome)}")
+        fields.fault("outcome", f"must be one of {', '.join(Outcome)}")
     meter = known.meters.get(body.meter_name) if body.meter_name else None
     if meter is not None and not _takes_events(meter):
-        faults.add("meterName", _INVALID_METER)
+        fields.fault("meterName", _INVALID_METER)
     track = Track(
         scope_id=known.scope_id,
         type=f"usage.{action}",
         customer_ref=customer_ref,
-        product_ref=faults.ref("productRef", body.product_ref, body.product_reference),
-        purchase_ref=faults.ref("purchaseRef", body.purchase_ref, body.purchase_reference),
+        product_ref=fields.product(body),
+        purchase_ref=fields.ref(
+            "purchaseRef", body.purchase_ref, "purchaseReference", body.purchase_reference
+        ),
         meter=_meter_of(body, meter),
-        units=faults.whole_units(body.units),
+        units=fields.whole_units(body.units),
         outcome=outcome or Outcome.SUCCESS,
-        timestamp=faults.time(body.timestamp, known.now, known.age_days),
-        key=faults.key(body.idempotency_key, header_key),
-        properties=faults.properties("metadata", body.metadata),
-        details=_details(body.description, body.error_message, body.duration, faults),
+        timestamp=_time(body, known, fields),
+        key=fields.key(body.idempotency_key, header_key),
+        properties=fields.properties("metadata", body.metadata),
+        details=_details(body.description, body.error_message, body.duration, fields),
     )
-    return faults.found or track
+    return fields.faults or track
 
 
 def read_meter_event(body: MeterEventBody, header_key: str | None, known: Known) -> Track | list[FieldError]:
-    """Return the action that `POST /v1/sdk/meter-events` asks for, or everything that is wrong with it.
+    """Return the action that `POST /v1/sdk/meter-events` asks for, or every fault of the body.
 
     Without a meterName it is for `requests`. A count meter counts 1 whatever the value, which is kept as a
     detail.
     """
-    faults = Faults()
-    customer_ref = faults.customer(body.customer_ref, body.customer_id)
+    fields = Fields(known.externals)
+    customer_ref = fields.customer(body)
     name = body.meter_name if body.meter_name is not None else DEFAULT_METER
     meter = known.meters.get(name)
     if meter is None or not _takes_events(meter):
-        faults.add("meterName", _INVALID_METER)
-    value = faults.units("value", body.value, NANO)
+        fields.fault("meterName", _INVALID_METER)
+    value = billionths(fields.units("value", body.value, default=NANO))
     counts_one = meter is not None and meter.aggregation is Aggregation.COUNT
     details = None
     if counts_one and value != NANO:
@@ -131,21 +142,21 @@ def read_meter_event(body: MeterEventBody, header_key: str | None, known: Known)
         scope_id=known.scope_id,
         type=f"meter.{name}",
         customer_ref=customer_ref,
-        product_ref=faults.ref("productRef", body.product_ref, body.product_reference),
-        purchase_ref=faults.ref("purchaseRef", body.purchase_ref, None),
+        product_ref=fields.product(body),
+        purchase_ref=fields.ref("purchaseRef", body.purchase_ref, "purchaseReference", None),
         meter=name,
         units=NANO if counts_one else value,
         outcome=Outcome.SUCCESS,
-        timestamp=faults.time(body.timestamp, known.now, known.age_days),
-        key=faults.key(body.idempotency_key, header_key),
-        properties=faults.properties("properties", body.properties),
+        timestamp=_time(body, known, fields),
+        key=fields.key(body.idempotency_key, header_key),
+        properties=fields.properties("properties", body.properties),
         details=details,
     )
-    return faults.found or track
+    return fields.faults or track
 
 
 class SettleSaid(Protocol):
-    """What a body says that settles a hold."""
+    """The body that settles a hold."""
 
     @property
     def units(self) -> object: ...
@@ -162,7 +173,7 @@ class SettleSaid(Protocol):
 
 
 class Settled(NamedTuple):
-    """What a settle books. units: billionths. properties, details: canonical JSON text."""
+    """The values that a settle books. units: billionths. properties, details: canonical JSON text."""
 
     units: int
     type: str
@@ -172,23 +183,28 @@ class Settled(NamedTuple):
 
 
 def read_settlement(body: SettleSaid, header_key: str | None) -> Settled:
-    """Return what is to be booked. Raises ValidationFailed, naming every fault."""
-    faults = Faults()
+    """Return the values to book. Raises ValidationFailed, naming every fault."""
+    fields = Fields({})
     action = body.action_type or "api_call"
     if action not in ACTION_TYPES:
-        faults.add("actionType", f"must be one of {', '.join(ACTION_TYPES)}")
-    if body.units is UNSET or body.units is None:
-        faults.add("units", "is required: how much was used, 0 or more")
+        fields.fault("actionType", f"must be one of {', '.join(ACTION_TYPES)}")
     settled = Settled(
-        units=faults.units("units", body.units, 0),
+        units=billionths(fields.units("units", body.units)),
         type=f"usage.{action}",
-        key=faults.key(body.idempotency_key, header_key),
-        properties=faults.properties("metadata", body.metadata),
-        details=_details(body.description, None, body.duration, faults),
+        key=fields.key(body.idempotency_key, header_key),
+        properties=fields.properties("metadata", body.metadata),
+        details=_details(body.description, None, body.duration, fields),
     )
-    if faults.found:
-        raise ValidationFailed(faults.found)
+    if fields.faults:
+        raise ValidationFailed(fields.faults)
     return settled
+
+
+def _time(body: UsageBody | MeterEventBody, known: Known, fields: Fields) -> int | None:
+    """Return when the event happened, None for the time of receipt; `timestamp` wins over `bufferedAt`."""
+    given = fields.time("timestamp", body.timestamp, known.latest, known.earliest_us)
+    buffered = fields.time("bufferedAt", body.buffered_at, known.latest, known.earliest_us)
+    return buffered if given is None else given
 
 
 def _takes_events(meter: Meter) -> bool:
@@ -209,18 +225,18 @@ def _outcome(given: str | None) -> Outcome | None:
 
 
 def _details(
-    description: str | None, error_message: str | None, duration: object, faults: Faults
+    description: str | None, error_message: str | None, duration: object, fields: Fields
 ) -> str | None:
-    """Return what else is said of the event, as canonical JSON."""
+    """Return the event's further fields as canonical JSON, None without any."""
     said: dict[str, object] = {}
     for path, value in (("description", description), ("errorMessage", error_message)):
         if value is not None:
             said[path] = value
             if len(value) > _MAX_TEXT:
-                faults.add(path, f"must have at most {_MAX_TEXT} characters")
+                fields.fault(path, f"must have at most {_MAX_TEXT} characters")
     if duration is not UNSET and duration is not None:
         if not _is_duration(duration):
-            faults.add(
+            fields.fault(
                 "duration", "must be a number of milliseconds, 0 to 10^15, to 100 decimal places at most"
             )
         else:

@@ -1,14 +1,16 @@
 """Bytes to the bodies of meter events, single and in bulk."""
 
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from meterhouse.ingest.decode import check_count, guarded
+from meterhouse.ingest.bulk import check_count, elements_of
+from meterhouse.ingest.decode import guarded
 from meterhouse.ingest.usage_body import MeterEventBody, UsageBody
-from meterhouse.model.errors import ValidationFailed
+from meterhouse.model.errors import FieldError, ValidationFailed
 
 MAX_BULK_USAGES: Final = 1_000
 T = TypeVar("T")
@@ -40,7 +42,7 @@ def decode_usage(body: bytes) -> UsageBody:
 
 def decode_usages(body: bytes) -> list[UsageBody]:
     """Raises ValidationFailed, also for none and for more than 1000."""
-    events = _some(guarded(_usages.decode, body).events)
+    events = _some(_whole(_usages.decode, body, _usage.decode).events)
     if len(events) > MAX_BULK_USAGES:
         raise ValidationFailed.of("events", f"must have at most {MAX_BULK_USAGES}; send the rest in another")
     return events
@@ -56,13 +58,33 @@ def decode_meter_events(body: bytes) -> tuple[str, list[MeterEventBody]]:
 
     Raises ValidationFailed, also for none; PayloadTooLarge for more than a bulk takes.
     """
-    found = guarded(_meter_events.decode, body)
+    found = _whole(_meter_events.decode, body, _meter_event.decode)
     if found.events is not None and found.records is not None:
         raise ValidationFailed.of("records", "is another name of events; send one of them")
     name = "records" if found.events is None and found.records is not None else "events"
     events = _some(found.events if found.events is not None else found.records, name)
     check_count(len(events))
     return name, events
+
+
+def _whole(decode: Callable[[bytes], T], body: bytes, one: Callable[[bytes], object]) -> T:
+    """Return the decoded bulk. Raises ValidationFailed, naming the events that are not valid JSON."""
+    try:
+        return guarded(decode, body)
+    except ValidationFailed as error:
+        if error.errors[0].path:  # it names its field
+            raise
+        faults = [fault for name in ("events", "records") for fault in _faults(body, name, one)]
+        raise (ValidationFailed(faults) if faults else error) from None
+
+
+def _faults(body: bytes, name: str, decode: Callable[[bytes], object]) -> Iterator[FieldError]:
+    for row, text in enumerate(elements_of(body, name) or ()):
+        try:
+            guarded(decode, text)
+        except ValidationFailed as error:
+            for fault in error.errors:
+                yield FieldError(f"{name}.{row}.{fault.path}".removesuffix("."), fault.message)
 
 
 def _some(events: list[T] | None, name: str = "events") -> list[T]:

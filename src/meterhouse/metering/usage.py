@@ -1,16 +1,16 @@
-"""Meter events: bytes in, counted and debited in one transaction, told what became of them."""
+"""Meter events: bytes in, counted and debited in one transaction, and the result of each."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Final, Protocol
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from meterhouse.ingest.accept import Ingest
-from meterhouse.ingest.decode import MAX_BULK_EVENTS
+from meterhouse.ingest.body import MAX_AHEAD
+from meterhouse.ingest.customers import refs_of_externals
 from meterhouse.ingest.usage_body import (
     DEFAULT_METER,
     Known,
     MeterEventBody,
-    UsageBody,
     read_meter_event,
     read_usage,
 )
@@ -22,16 +22,17 @@ from meterhouse.ingest.usage_decode import (
 )
 from meterhouse.metering.decide import decide
 from meterhouse.model.errors import CustomerNotFound, FieldError, MeterArchived, Refused, ValidationFailed
+from meterhouse.model.event import to_microseconds
 from meterhouse.model.ledger import Recording, Skipped, Track, Tracked
-from meterhouse.model.once import MAX_KEY
+from meterhouse.model.once import row_key
 from meterhouse.ports import Directory, Ledger, Meters
-
-_MAX_BULK_KEY: Final = MAX_KEY - len(f"#{MAX_BULK_EVENTS - 1}")
 
 
 class _Named(Protocol):
     @property
     def meter_name(self) -> str | None: ...
+    @property
+    def external_ref(self) -> str | None: ...
 
 
 class UsageRecorder:
@@ -74,10 +75,12 @@ class UsageRecorder:
         """Record 1 to 1000 usages in order, all or none."""
         try:
             usages = decode_usages(body)
-            _check_header(header_key)
             known = await self._known(scope_id, usages, self._max_age_days)
             actions = _all(
-                [read_usage(usage, _row_key(usage, header_key, i), known) for i, usage in enumerate(usages)]
+                [
+                    read_usage(usage, row_key(usage.idempotency_key, header_key, i), known)
+                    for i, usage in enumerate(usages)
+                ]
             )
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
@@ -105,11 +108,10 @@ class UsageRecorder:
         """
         try:
             name, events = decode_meter_events(body)
-            _check_header(header_key)
             known = await self._known(scope_id, events, 0)
             actions = _all(
                 [
-                    read_meter_event(each, _row_key(each, header_key, i), known)
+                    read_meter_event(each, row_key(each.idempotency_key, header_key, i), known)
                     for i, each in enumerate(events)
                 ],
                 name,
@@ -127,12 +129,18 @@ class UsageRecorder:
         return [outcome for outcome in outcomes if isinstance(outcome, Tracked)]
 
     async def _known(self, scope_id: int, bodies: Sequence[_Named], age_days: int) -> Known:
-        """Look up, once for all events, the meters they name."""
+        """Look up, once for all events, the meters and the external refs that they name.
+
+        age_days: how many days back an event may lie, 0 for any number.
+        """
         names = {body.meter_name for body in bodies if body.meter_name}
         if any(isinstance(body, MeterEventBody) for body in bodies):
             names.add(DEFAULT_METER)
         meters = {name: meter for name in names if (meter := await self._meters.named(scope_id, name))}
-        return Known(scope_id, meters, self._now, age_days)
+        externals = await refs_of_externals(self._directory, scope_id, bodies)
+        now = self._now()
+        earliest = to_microseconds(now - timedelta(days=age_days)) if age_days else 0
+        return Known(scope_id, meters, externals, now + MAX_AHEAD, earliest)
 
 
 def _all(read: Sequence[Track | list[FieldError]], name: str = "events") -> tuple[Track, ...]:
@@ -153,16 +161,3 @@ def _meter_error(faults: Sequence[FieldError]) -> Refused:
     if [fault.path for fault in faults] == ["meterName"]:
         return MeterArchived()
     return ValidationFailed(faults)
-
-
-def _check_header(key: str | None) -> None:
-    """Raises ValidationFailed: too long for what `_row_key` makes of it."""
-    if key is not None and len(key) > _MAX_BULK_KEY:
-        sentence = (
-            f"the header must have at most {_MAX_BULK_KEY} characters: with # and a number it is each event's"
-        )
-        raise ValidationFailed.of("idempotencyKey", sentence)
-
-
-def _row_key(body: UsageBody | MeterEventBody, header_key: str | None, row: int) -> str | None:
-    return None if header_key is None or body.idempotency_key else f"{header_key}#{row}"

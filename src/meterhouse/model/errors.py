@@ -59,6 +59,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from meterhouse.model.ref import external_of, is_unknown_external
+
 
 class FieldError(Struct, frozen=True):
     """One thing wrong with one field. `path` is dotted (`events.3.units`), or "" for the whole body."""
@@ -193,7 +195,14 @@ class CustomerNotFound(NotFound):
 
     @classmethod
     def named(cls, ref: str) -> "CustomerNotFound":
-        return cls(f"Customer with reference {ref} not found")
+        """ref: as `Fields.customer` returns it."""
+        return cls(cls.sentence(ref))
+
+    @staticmethod
+    def sentence(ref: str) -> str:
+        if is_unknown_external(ref):
+            return f"Customer with externalRef {external_of(ref)} not found"
+        return f"Customer with reference {ref} not found"
 
 
 class ProductNotFound(NotFound):

@@ -36,12 +36,15 @@ class Outcome(StrEnum):
 
 
 class Columns(Struct, array_like=True, gc=False):
-    """Events before they have an id. All lists have the same length.
+    """Events before they have an id. All lists but `buffered_at` have the same length.
 
-    timestamp: microseconds since 1970, UTC; None is the time of receipt.
+    timestamp: microseconds since 1970, UTC, as the caller gave it; None where it gave none. The event then
+    happened at its `buffered_at`, and without one when it was received.
     units_whole, units_nano: see `model.units`.
     idempotency_key: None counts every time it is sent.
     properties: canonical JSON text of an object (names sorted), or None.
+    buffered_at: the SDK's own time, microseconds since 1970. Rows behind the end of the list have none, and
+    records of the log from before there was such a time have none at all.
     """
 
     type: list[str]
@@ -52,16 +55,38 @@ class Columns(Struct, array_like=True, gc=False):
     timestamp: list[int | None]
     idempotency_key: list[str | None]
     properties: list[str | None]
+    buffered_at: list[int | None] = msgspec.field(default_factory=list)
 
     @classmethod
     def empty(cls) -> "Columns":
         return cls([], [], [], [], [], [], [], [])
+
+    def set_buffered(self, at: int) -> None:
+        """Note the SDK's own time of the row that is appended next."""
+        self._pad_buffered()
+        self.buffered_at.append(at)
+
+    def happened(self, received_at: Sequence[int]) -> list[int]:
+        """Return when each event happened; `received_at` of a row is its time of receipt."""
+        if self.buffered_at:
+            self._pad_buffered()
+            received_at = [
+                at if buffered is None else buffered
+                for buffered, at in zip(self.buffered_at, received_at, strict=True)
+            ]
+        return [at if given is None else given for given, at in zip(self.timestamp, received_at, strict=True)]
+
+    def _pad_buffered(self) -> None:
+        self.buffered_at += [None] * (len(self.type) - len(self.buffered_at))
 
     def __len__(self) -> int:
         return len(self.type)
 
     def extend(self, other: "Columns") -> None:
         """Append the rows of `other`, in order."""
+        if other.buffered_at:
+            self._pad_buffered()
+            self.buffered_at += other.buffered_at
         self.type += other.type
         self.customer_ref += other.customer_ref
         self.product_ref += other.product_ref
@@ -76,7 +101,11 @@ class Columns(Struct, array_like=True, gc=False):
         if isinstance(rows, range):  # slices are copied in one piece
             part = slice(rows.start, rows.stop)
             return Columns(*(column[part] for column in msgspec.structs.astuple(self)))
-        return Columns(*([column[row] for row in rows] for column in msgspec.structs.astuple(self)))
+        if self.buffered_at:
+            self._pad_buffered()
+        return Columns(
+            *([column[row] for row in rows] if column else [] for column in msgspec.structs.astuple(self))
+        )
 
 
 class MeterColumns(Struct, array_like=True, gc=False):

@@ -76,9 +76,14 @@ def join(whole: int, nano: int) -> Decimal:
     return plain(_EXACT.add(Decimal(whole), Decimal(nano).scaleb(-PLACES)))
 
 
-def pair(billionths: int) -> tuple[int, int]:
-    """Return whole units and the billionths beside them."""
-    return divmod(billionths, NANO)
+def pair(number: int) -> tuple[int, int]:
+    """Return the whole units in a number of billionths, and the billionths beside them."""
+    return divmod(number, NANO)
+
+
+def billionths(amount: tuple[int, int]) -> int:
+    """Inverse of `pair`."""
+    return amount[0] * NANO + amount[1]
 
 
 def plain(value: Decimal) -> Decimal:

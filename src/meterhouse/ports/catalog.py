@@ -1,6 +1,6 @@
 """The catalog, put together, and what is asked of it with every request."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,11 @@ from meterhouse.ports.selling import Customers, HostedSessions, Meters, Plans, P
 
 
 class Directory(Protocol):
-    """What ingestion asks the catalog. Adapters may remember a yes; a no is always looked up."""
+    """The look-ups that ingestion needs for each request.
+
+    Adapters may remember refs that exist. A ref that is not remembered is always looked up, so that a
+    customer made by another process is valid at once.
+    """
 
     async def known_customers(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
         """Return those of `refs` that are customers of the scope now."""
@@ -19,6 +23,10 @@ class Directory(Protocol):
 
     async def known_products(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
         """Return those of `refs` that are products of the scope now."""
+        ...
+
+    async def refs_of_externals(self, scope_id: int, externals: Collection[str]) -> Mapping[str, str]:
+        """Return the ref of the customer that has each external ref now; unknown ones are missing."""
         ...
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final, Literal
 
@@ -37,6 +37,21 @@ class SqliteDirectory:
 
     async def known_products(self, scope_id: int, refs: Collection[str]) -> Collection[str]:
         return await self._those_known("product", scope_id, refs)
+
+    async def refs_of_externals(self, scope_id: int, externals: Collection[str]) -> Mapping[str, str]:
+        """Nothing is remembered: a customer may be given another external ref at any time."""
+        if len(externals) <= _INLINE_REFS:
+            return self._look_up_externals(scope_id, externals)
+        return await asyncio.to_thread(self._look_up_externals, scope_id, externals)
+
+    def _look_up_externals(self, scope_id: int, externals: Collection[str]) -> Mapping[str, str]:
+        return dict(
+            self._database.reader().execute(
+                "SELECT external_ref, ref FROM customer WHERE scope_id = ? AND deleted_at IS NULL"
+                " AND external_ref IN (SELECT value FROM json_each(?))",
+                (scope_id, msgspec.json.encode(externals)),
+            )
+        )
 
     def forget(self, table: _Table, scope_id: int, ref: str) -> None:
         """This process deleted it: no request that comes later may find it."""

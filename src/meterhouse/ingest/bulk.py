@@ -1,0 +1,79 @@
+"""Bulk bodies: their bound, and the texts of their elements, found without decoding them."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+
+from meterhouse.model.errors import PayloadTooLarge
+
+MAX_BULK_EVENTS: Final = 10_000
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:"]', re.DOTALL)
+_OPENED_BY: Final = {b"}": b"{", b"]": b"["}
+_MAX_DEPTH: Final = 1_000
+
+
+def check_count(events: int) -> None:
+    """Raises PayloadTooLarge for more events than a bulk takes."""
+    if events > MAX_BULK_EVENTS:
+        raise PayloadTooLarge(f"A bulk takes at most {MAX_BULK_EVENTS} events, not {events}; send less.")
+
+
+def elements_of(body: bytes, name: str) -> Sequence[bytes] | None:
+    """Return the texts of the elements of the list `name` in `{"name": […]}`, which need not be valid JSON.
+
+    An element ends at the comma or bracket that ends it, outside of strings and of brackets of its own. So a
+    bad escape sequence costs one element and not the bulk. None where the text around the elements is not
+    valid JSON. Raises PayloadTooLarge for more elements than a bulk takes.
+    """
+    try:
+        cuts = _cuts(body, f'"{name}"'.encode())
+        msgspec.json.decode(body[: cuts[0] + 1] + body[cuts[-1] :])  # the text around the elements
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return None
+    elements = [body[start + 1 : end] for start, end in pairwise(cuts)]
+    return elements if all(map(bytes.strip, elements)) else None
+
+
+def _cuts(body: bytes, name: bytes) -> list[int]:
+    """Return the positions of the list's begin, commas and end. Raises ValueError where there is none."""
+    cuts: list[int] = []
+    key = last = b""
+    inside = False
+    for text, at, depth in _structure(body):
+        if (text, depth) == (b":", 1):
+            key = last
+        elif (text, depth, key) == (b"[", 1, name):
+            if cuts:
+                raise ValueError("there are two lists")
+            inside = True
+            cuts.append(at)
+        elif inside and (text, depth) in ((b",", 2), (b"]", 1)):
+            inside = depth == 2
+            cuts.append(at)
+            check_count(len(cuts) - 1)
+        last = text
+    if not cuts:
+        raise ValueError("there is no list")
+    return cuts
+
+
+def _structure(body: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield each string, bracket, comma and colon with its position and the number of brackets around it.
+
+    Raises ValueError where brackets do not match, are too many, or a string does not end.
+    """
+    opened: list[bytes] = []
+    for token in _TOKEN.finditer(body):
+        text = token[0]
+        if text in _OPENED_BY and (not opened or opened.pop() != _OPENED_BY[text]):
+            raise ValueError("brackets do not match")
+        if text == b'"' or len(opened) > _MAX_DEPTH:
+            raise ValueError("a string does not end, or the nesting is too deep")
+        yield text, token.start(), len(opened)
+        if text in (b"{", b"["):
+            opened.append(text)
+    if opened:
+        raise ValueError("brackets do not match")
