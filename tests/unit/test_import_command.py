@@ -19,7 +19,8 @@ SMALL = ("--type", "usage.token", "--units", "n", "--customer", "=cus_1")
         (("usage.csv", "--type", "a.b"), "--customer COLUMN"),
         (("usage.csv", "--customer", "=cus_1"), "--type TYPE"),
         (("usage.csv", *SMALL, "--timezone", "Mars/Olympus"), "IANA"),
-        (("usage.csv", *SMALL, "--format", "ndjson", "--source", "x" * 65), "No API key"),
+        (("usage.csv", *SMALL), "No API key"),
+        (("usage.csv", *SMALL, "--source", "x" * 65), "--source takes at most 64 bytes"),
         (("usage.csv", *SMALL, "--rejects", "no/such/directory"), "--rejects: "),
     ],
 )

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterhouse.cli.importing.amounts import read_amount
+from meterhouse.cli.importing.keys import event_key
 from meterhouse.cli.importing.mapping import Asked, Draft, Meaning
-from meterhouse.cli.importing.rows import Row
+from meterhouse.cli.importing.rows import Columns, Row
 from meterhouse.cli.importing.sending import email_of
 from meterhouse.cli.importing.times import Times
 from meterhouse.model.text import email_fault
@@ -88,7 +89,7 @@ def test_every_time_comes_back_as_it_was_written(moment: datetime) -> None:
 
 
 def amount(text: str, values: dict[str, object], absent: str | None = None) -> Decimal:
-    return read_amount(text, tuple(values)).of(values, absent)
+    return read_amount(text, Columns(tuple(values))).of(values, absent)
 
 
 def test_an_amount_is_a_column_a_sum_or_a_number() -> None:
@@ -119,9 +120,9 @@ def test_what_stands_for_nothing_is_0_units() -> None:
 
 def test_a_column_that_is_not_there_is_said_before_anything_is_read() -> None:
     with pytest.raises(ValueError, match=r"There is no column 'C'; there are: A, B"):
-        read_amount("A+C", ("A", "B"))
+        read_amount("A+C", Columns(("A", "B")))
     with pytest.raises(ValueError, match="is no amount"):
-        read_amount("A+", ("A", "B"))
+        read_amount("A+", Columns(("A", "B")))
     with pytest.raises(ValueError, match="C is missing"):
         read_amount("C", None).of({"A": 1})
 
@@ -139,8 +140,8 @@ ASKED = Asked(type="usage.token", units="n", customer="who", timestamp="t")
 
 def drafts(asked: Asked, values: dict[str, object] | None = None, absent: str | None = None) -> list[Draft]:
     values = dict(VALUES) if values is None else values
-    meaning = Meaning(asked, tuple(values), Times(), absent)
-    return meaning.events(Row(2, b"row", values), bytes(16), 0)
+    meaning = Meaning(asked, Columns(tuple(values)), Times(), absent)
+    return meaning.events(Row(2, b"row", values), lambda also: event_key(bytes(16), 0, also))
 
 
 def test_a_row_becomes_an_event_and_one_for_each_also() -> None:
