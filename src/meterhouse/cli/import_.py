@@ -21,6 +21,7 @@ from meterhouse.cli.importing.formats import LOGS, Format, Opened, guess, guess_
 from meterhouse.cli.importing.keys import ColumnKeys, Keys, TextKeys
 from meterhouse.cli.importing.mapping import Asked, Meaning
 from meterhouse.cli.importing.report import Refusal, Report, refusal_line
+from meterhouse.cli.importing.rows import Columns
 from meterhouse.cli.importing.run import Run, Stream, opened_file
 from meterhouse.cli.importing.sending import Customers
 from meterhouse.cli.importing.streams import DAMAGED
@@ -33,6 +34,7 @@ _LOG_TYPE: Final = "usage.api_call"
 _LOG_ABSENT: Final = "-"
 _MAX_SOURCE_BYTES: Final = 64
 _BY_ROW: Final = "=row"
+_IDS: Final = ("idempotency_key", "idempotencykey", "event_id", "request_id", "message_id", "id")
 
 
 def import_(  # noqa: PLR0913, PLR0917 - the options of the command
@@ -151,6 +153,8 @@ def _asked(opened: Opened, format_: Format, said: Asked) -> Asked:
         )
     if said.key == (_BY_ROW,):
         said = replace(said, key=())
+    elif not said.key and opened.columns and (id_ := _id_column(opened.columns)):
+        _say(f"A row is known by its text; --key {id_} knows it by that column, also in another export.")
     there = f" The columns are: {opened.columns}." if opened.columns else ""
     if not said.type and not said.type_from:
         raise ValueError(
@@ -165,6 +169,11 @@ def _asked(opened: Opened, format_: Format, said: Asked) -> Asked:
     timestamp = guess_time(opened.columns)
     _say(f"Time: the column {timestamp} (--timestamp).")
     return replace(said, timestamp=timestamp)
+
+
+def _id_column(columns: Columns) -> str | None:
+    lower = {column.lower(): column for column in columns.names}
+    return next((lower[name] for name in _IDS if name in lower), None)
 
 
 def _asked_of_events(said: Asked) -> Asked:

@@ -15,7 +15,7 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IPV4: Final = re.compile(rf"(?!0\d){_OCTET}(?:\.(?!0\d){_OCTET}){{3}}", re.ASCII)
 _WITH_PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]+):\d{1,5}", re.ASCII)
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_NAME: Final = re.compile(rf"(?=.{{0,252}}[A-Za-z])(?:{_LABEL}\.)*(?!\d+\.?$){_LABEL}\.?", re.ASCII)
+_NAME: Final = re.compile(rf"(?=.{{1,253}}$)(?=.*[A-Za-z])(?:{_LABEL}\.)*(?!\d+\.?$){_LABEL}\.?", re.ASCII)
 _VIRTUAL_HOST: Final = re.compile(r"[\w.*-]+", re.ASCII)
 # A list in brackets, a list with commas, or one word.
 _FIELD: Final = re.compile(r" *(\[[^\]]*\](?::\d+)?(?=\s|$)|[^\s,]*(?:,\s*[^\s,]+)+|\S+)")

@@ -14,10 +14,10 @@ from meterhouse.cli.importing import cloudevents, objects
 from meterhouse.cli.importing.lines import text_of
 from meterhouse.cli.importing.logs import COLUMNS, AccessLog, is_access_log
 from meterhouse.cli.importing.rows import Columns, Read, Row
+from meterhouse.cli.importing.streams import START_BYTES
 from meterhouse.cli.importing.tables import DELIMITERS, Table
 
 _JSON: Final = re.compile(rb"\{|\[\s*[{\]]")
-_PEEKED_BYTES: Final = 64 * 1024
 _PEEKED_LINES: Final = 10
 _PEEKED_ROWS: Final = 20
 _TIME_NAMES: Final = ("timestamp", "time", "datetime", "date", "ts", "created_at", "createdat")
@@ -72,7 +72,7 @@ def guess(name: str, file: BufferedReader) -> Guess:
     suffix = PurePath(name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
     if suffix in _SUFFIXES:
         return Guess(_SUFFIXES[suffix], f"its name ends in {suffix}")
-    start = file.peek(_PEEKED_BYTES).lstrip()
+    start = file.peek(START_BYTES).lstrip()
     lines = [line.removesuffix(b"\r") for line in start.split(b"\n", _PEEKED_LINES)[:_PEEKED_LINES]]
     if any(map(is_access_log, lines)):
         format_ = Format.NGINX if "nginx" in name.lower() else Format.APACHE

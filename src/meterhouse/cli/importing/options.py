@@ -75,7 +75,11 @@ Source = Annotated[
 ]
 AfterLine = Annotated[
     int,
-    typer.Option("--after-line", min=0, help="Go on after this line; the rows before it are read, not sent."),
+    typer.Option(
+        "--after-line",
+        min=0,
+        help="Go on after this line (of JSON: this item); the rows before it are read, not sent.",
+    ),
 ]
 Rejects = Annotated[
     Path | None,

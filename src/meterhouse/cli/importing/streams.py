@@ -12,6 +12,8 @@ import zstandard
 DAMAGED: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 """Errors while a file is read: the rest of it is lost."""
 _CHUNK_BYTES: Final = 256 * 1024
+START_BYTES: Final = 64 * 1024
+"""How much of a file `peek` gives, where it has so much."""
 _COMPRESSED_BYTES: Final = 16 * 1024  # becomes a thousand times as much at worst
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -36,7 +38,7 @@ def text_bytes(file: BufferedReader) -> BufferedReader:
 
     Reading it raises one of DAMAGED where the file is.
     """
-    file = _decompressed(file)
+    file = _with_start(_decompressed(file))
     start = file.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
     for magic, kind in _OTHERS.items():
         if start.startswith(magic):
@@ -58,6 +60,26 @@ def _decompressed(file: BufferedReader) -> BufferedReader:
     if start.startswith(_ZSTD):
         return BufferedReader(_Chunks(_from_zstd(file)), _CHUNK_BYTES)
     return file
+
+
+def _with_start(file: BufferedReader) -> BufferedReader:
+    """Make a `peek` give the start of the file, however few bytes its first read gives."""
+    start: list[bytes] = []
+    failure: Exception | None = None
+    try:
+        while sum(map(len, start)) < START_BYTES and (chunk := file.read1(START_BYTES)):
+            start.append(chunk)
+    except DAMAGED as error:
+        failure = error
+
+    def chunks() -> Iterator[bytes]:
+        yield b"".join(start)
+        if failure is not None:
+            raise failure
+        while chunk := file.read1(_CHUNK_BYTES):
+            yield chunk
+
+    return BufferedReader(_Chunks(chunks()), _CHUNK_BYTES)
 
 
 def _from_zstd(file: BufferedReader) -> Iterator[bytes]:
