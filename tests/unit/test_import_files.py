@@ -74,7 +74,7 @@ def test_a_file_is_the_same_in_every_encoding_and_compression(name: str, mark: s
         (b"\xfd7zXZ\x00", "xz"),
         (CSV.encode("utf-16-le"), "without a byte order mark"),
         (CSV.encode("utf-16-be"), "without a byte order mark"),
-        (b"PAR1xxxx", "Parquet"),
+        (b"PAR1\x15\x04", "Parquet"),
     ],
 )
 def test_a_file_that_is_no_text_is_refused_with_the_remedy(data: bytes, sentence: str) -> None:

@@ -19,10 +19,10 @@ _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _OTHERS: Final = {
     b"PK\x03\x04": "a zip archive or a spreadsheet; unpack it, or save the sheet as CSV",
-    b"BZh": "compressed with bzip2; decompress it first",
+    b"BZh91A": "compressed with bzip2; decompress it first",
     b"\xfd7zXZ": "compressed with xz; decompress it first",
     b"\xd0\xcf\x11\xe0": "a spreadsheet; save it as CSV",
-    b"PAR1": "a Parquet file; write it as CSV or NDJSON",
+    b"PAR1\x15": "a Parquet file; write it as CSV or NDJSON",
 }
 _MARKS: Final = (  # the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -36,7 +36,7 @@ _LONGEST_MAGIC: Final = 6
 def text_bytes(file: BufferedReader) -> BufferedReader:
     """Return the file's text as UTF-8. Raises ValueError with a sentence: it is no text that can be read.
 
-    Reading it raises one of DAMAGED where the file is.
+    A read of a damaged file raises one of DAMAGED.
     """
     file = _with_start(_decompressed(file))
     start = file.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
