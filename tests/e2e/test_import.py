@@ -7,81 +7,23 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from tests.e2e.run import asking, run, run_here
-from tests.e2e.server import COMMAND, Server, clean_environment
+from tests.e2e.importing import CUSTOMER, PRODUCT, Imported, imported, server
+from tests.e2e.run import asking
+from tests.e2e.server import COMMAND, clean_environment
 from tests.e2e.wait import until
 from tests.recorded import recorded
 
-CUSTOMER = "cus_3C4D5E6F"
-PRODUCT = "prd_content_api"
+__all__ = ["imported", "server"]  # fixtures
 TOKENS = ("--type", "usage.token", "--units", "ContextTokens+GeneratedTokens", "--customer", f"={CUSTOMER}")
 EGRESS = ("--create-customers", "--also", "usage.egress=bytes")
 SMALL = ("--type", "usage.token", "--units", "n", "--customer", f"={CUSTOMER}")
-
-
-class Imported:
-    """A server, a key to it, and commands that import into it."""
-
-    def __init__(self, server: Server, key: str, client: httpx.Client) -> None:
-        self.server = server
-        self.key = key
-        self.client = client
-
-    def __call__(self, *arguments: str | Path, stdin: bytes | None = None, status: int = 0) -> str:
-        environment = asking(self.server, self.key)
-        if stdin is None:
-            done = run_here("import", *arguments, environment=environment)
-        else:
-            done = run("import", *arguments, environment=environment, stdin=stdin)
-        assert done.status == status, done.stderr
-        return done.stdout + done.stderr
-
-    def usage(self, **question: str) -> dict[str, Any]:  # Any: JSON
-        answer = self.client.get("/v1/usage", params=question)
-        answer.raise_for_status()
-        return dict(json.loads(answer.text, parse_float=Decimal))
-
-    def total(self, type_: str, aggregate: str = "count") -> object:
-        return self.usage(type=type_, aggregate=aggregate)["total"]
-
-    def stored(self) -> object:
-        return self.client.get("/v1/ingest").json()["total"]["stored"]
-
-    def settled(self) -> None:
-        """Wait until every event that is stored is in the answers."""
-        stored = self.stored()
-        until(lambda: self.usage(aggregate="count")["total"] == stored, "the answers have every event")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("import") / "data") as server:
-        yield server
-
-
-@pytest.fixture
-def imported(server: Server, request: pytest.FixtureRequest) -> Iterator[Imported]:
-    """A provider for each test, so that one server is enough for all of them."""
-    data = ("--data", server.data)
-    name = request.node.name
-    assert run_here("provider", "create", name, *data).status == 0
-    key = run_here("key", "create", *data, "--provider", name).stdout.strip()
-    with server.client(key) as client:
-        customer = {"reference": CUSTOMER, "email": "first@example.com"}
-        client.post("/v1/sdk/customers", json=customer).raise_for_status()
-        product = {"reference": PRODUCT, "name": "An API"}
-        client.post("/v1/sdk/products", json=product).raise_for_status()
-        yield Imported(server, key, client)
 
 
 def test_an_hour_of_a_language_model_is_counted_to_the_token(imported: Imported) -> None:

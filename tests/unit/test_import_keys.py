@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterhouse.cli.importing.keys import Ordinals, TooManyRows, event_key, row_digest
+from meterhouse.cli.importing.keys import ColumnKeys, Ordinals, TooManyRows, event_key, row_digest
+from meterhouse.cli.importing.rows import Row
 
 rows = st.lists(st.sampled_from([b"a", b"b", b"a,b", b"", b"\xff"]) | st.binary(max_size=4), max_size=60)
 
@@ -81,3 +82,58 @@ def test_a_second_event_of_a_row_has_a_key_of_its_own() -> None:
     digest = row_digest(b"a")
     assert len({event_key(digest, 0), event_key(digest, 1), event_key(digest, 0, "usage.egress")}) == 3
     assert len(event_key(digest, 10**8, "t" * 128)) <= 256
+
+
+def key(values: dict[str, object], *columns: str, source: str = "", also: str | None = None) -> str:
+    return ColumnKeys(columns, source).of(Row(2, b"any text", values))(also)
+
+
+ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=300).map(str.strip).filter(bool)
+
+
+@given(ids, st.dictionaries(st.text(max_size=3), st.integers()))
+def test_a_key_is_the_column_whatever_else_the_row_has(id_: str, more: dict[str, object]) -> None:
+    made = key({**more, "id": f" {id_} "}, "id")
+    assert made == key({"id": id_}, "id")
+    assert made == id_ or len(id_) > 256
+    assert len(made) <= 256
+
+
+@given(st.lists(st.tuples(ids, ids), min_size=2, max_size=2, unique=True))
+def test_two_pairs_of_source_and_id_never_share_a_key(pairs: list[tuple[str, str]]) -> None:
+    try:
+        one, two = (key({"source": source, "id": id_}, "source", "id") for source, id_ in pairs)
+    except ValueError:
+        assert any(character.isspace() for source, _ in pairs for character in source)
+    else:
+        assert one != two
+    one, two = (key({"id": id_}, "id", source=source) for source, id_ in pairs)
+    assert one != two
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"id": ""}, "id is empty"),
+        ({"id": "  "}, "id is empty"),
+        ({"id": None}, "id is empty"),
+        ({}, "id is missing"),
+        ({"id": True}, "id is no name"),
+        ({"id": 1.5}, "id is no name"),
+        ({"id": {"a": 1}}, "id is no name"),
+    ],
+)
+def test_a_row_without_a_key_is_refused(values: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        key(values, "id")
+
+
+def test_a_key_inside_an_object_is_found() -> None:
+    assert key({"data": {"id": 7}}, "data.id") == "7"
+    assert key({"data": {"id": 7}}, "data.id", source="eu 1") == "eu%201:7"
+
+
+def test_a_second_event_of_a_keyed_row_has_another_key() -> None:
+    made = {key({"id": id_}, "id", also=also) for id_ in ("a", "a" * 300) for also in (None, "b.c", "b.d")}
+    assert len(made) == 6
+    assert all(len(each) <= 256 for each in made)

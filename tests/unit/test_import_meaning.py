@@ -1,94 +1,22 @@
-"""Times, amounts, and what the options make of a row."""
+"""Amounts, and the events that the options make of a row."""
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterhouse.cli.importing.amounts import read_amount
+from meterhouse.cli.importing.amounts import Rounding, read_amount
+from meterhouse.cli.importing.keys import event_key
 from meterhouse.cli.importing.mapping import Asked, Draft, Meaning
-from meterhouse.cli.importing.rows import Row
+from meterhouse.cli.importing.rows import Columns, Row
 from meterhouse.cli.importing.sending import email_of
 from meterhouse.cli.importing.times import Times
 from meterhouse.model.text import email_fault
 
-STOCKHOLM = ZoneInfo("Europe/Stockholm")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2023-11-16 18:15:46.6805900", "2023-11-16T18:15:46.680590+00:00"),
-        ("2023-11-16T18:15:46Z", "2023-11-16T18:15:46+00:00"),
-        ("2023-11-16T18:15:46,5+01:00", "2023-11-16T17:15:46.500000+00:00"),
-        ("2023-11-16 18:15:46 -0530", "2023-11-16T23:45:46+00:00"),
-        ("2023-11-16 18:15:46 UTC", "2023-11-16T18:15:46+00:00"),
-        ("2023-11-16 18:15:46+02", "2023-11-16T16:15:46+00:00"),
-        ("2023-11-16 18:15", "2023-11-16T18:15:00+00:00"),
-        ("2023-11-16", "2023-11-16T00:00:00+00:00"),
-        ("17/May/2015:10:05:03 +0200", "2015-05-17T08:05:03+00:00"),
-        ("1700000000", "2023-11-14T22:13:20+00:00"),
-        ("1700000000.25", "2023-11-14T22:13:20.250000+00:00"),
-        (1700000000123, "2023-11-14T22:13:20.123000+00:00"),
-        (1700000000123456, "2023-11-14T22:13:20.123456+00:00"),
-        (1700000000123456789, "2023-11-14T22:13:20.123456+00:00"),
-        (Decimal("1700000000.5"), "2023-11-14T22:13:20.500000+00:00"),
-    ],
-)
-def test_a_time_is_read_exactly(text: object, expected: str) -> None:
-    assert Times().read(text).astimezone(UTC).isoformat() == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", " ", None, True, "yesterday", "2023-02-30", "2023-11-16 25:00", "16/11/2023",
-        "17/Mai/2015:10:05:03 +0200", "0000-01-01", "2023-11-16 18:15:61", "99999999999", "1.5e9",
-        "2023-11-16 18:15:46 CET", "٢٠٢٣-11-16", {},
-    ],
-)  # fmt: skip
-def test_what_is_no_time_is_refused(text: object) -> None:
-    with pytest.raises(ValueError, match=r"is (no time|empty)"):
-        Times().read(text)
-
-
-def test_decimals_beyond_microseconds_are_truncated_and_counted() -> None:
-    times = Times()
-    assert times.read("2023-11-16T18:15:46.1234569Z").microsecond == 123456, "truncated, never rounded"
-    times.read("2023-11-16T18:15:46.1234560Z")
-    times.read("2023-11-16T18:15:46.123456Z")
-    assert (times.cut, times.lost) == (2, 1)
-
-
-def test_a_time_without_offset_is_that_of_the_zone() -> None:
-    times = Times(STOCKHOLM)
-    assert times.read("2023-07-01 12:00").astimezone(UTC).hour == 10
-    assert times.read("2023-12-01 12:00").astimezone(UTC).hour == 11
-    assert times.read("2023-12-01 12:00Z").hour == 12
-    assert times.without_offset == 2
-
-
-def test_of_a_time_that_happened_twice_the_first_is_meant_and_it_is_counted() -> None:
-    times = Times(STOCKHOLM)
-    assert times.read("2023-10-29 02:30").utcoffset() == timedelta(hours=2)
-    assert times.twice == 1
-
-
-def test_a_time_that_the_clock_jumped_over_is_refused() -> None:
-    with pytest.raises(ValueError, match="is no time"):
-        Times(STOCKHOLM).read("2023-03-26 02:30")
-
-
-@given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)))  # noqa: DTZ001 - the strategy wants naive ones
-def test_every_time_comes_back_as_it_was_written(moment: datetime) -> None:
-    assert Times().read(moment.isoformat(" ")) == moment.replace(tzinfo=UTC)
-
 
 def amount(text: str, values: dict[str, object], absent: str | None = None) -> Decimal:
-    return read_amount(text, tuple(values)).of(values, absent)
+    return read_amount(text, Columns(tuple(values))).of(values, absent)
 
 
 def test_an_amount_is_a_column_a_sum_or_a_number() -> None:
@@ -119,11 +47,59 @@ def test_what_stands_for_nothing_is_0_units() -> None:
 
 def test_a_column_that_is_not_there_is_said_before_anything_is_read() -> None:
     with pytest.raises(ValueError, match=r"There is no column 'C'; there are: A, B"):
-        read_amount("A+C", ("A", "B"))
+        read_amount("A+C", Columns(("A", "B")))
     with pytest.raises(ValueError, match="is no amount"):
-        read_amount("A+", ("A", "B"))
+        read_amount("A+", Columns(("A", "B")))
     with pytest.raises(ValueError, match="C is missing"):
         read_amount("C", None).of({"A": 1})
+
+
+def rounded(places: int | None, *amounts: str) -> tuple[list[str], list[str]]:
+    """Return the units of one row, and the notes about it."""
+    rounding = Rounding(places)
+    units = rounding.row([("cost", Decimal(text)) for text in amounts])
+    return [format(each, "f") for each in units], list(rounding.notes())
+
+
+def test_units_are_rounded_half_even_on_request() -> None:
+    note = "1 rows were rounded to 9 decimal places (--round); 0 of them became 0."
+    assert rounded(9, "0.0008869999999999999") == (["0.000887000"], [note])
+    assert rounded(9, "0.0000000025", "0.0000000035") == (["0.000000002", "0.000000004"], [note])
+    assert rounded(0, "2.5", "3.5", "7")[0] == ["2", "4", "7"]
+    assert "1 of them became 0" in rounded(9, "5e-10", "1")[1][0]
+    assert "0 rows were rounded" in rounded(9, "1.500000000000")[1][0]
+
+
+@pytest.mark.parametrize("text", ["3.75e-08", "1e-999", "0.0000000001"])
+def test_units_with_too_many_places_name_the_option_that_rounds(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^cost has more than 9 decimal places: .*; --round 9 rounds it$"):
+        rounded(None, text)
+
+
+@pytest.mark.parametrize("text", ["0.123456789", "1.5000000000000", "0e-99", "1e15"])
+def test_units_that_fit_stay_as_they_are_without_a_note(text: str) -> None:
+    assert rounded(None, text) == ([format(Decimal(text), "f")], [])
+
+
+def test_negative_units_are_not_rounded_to_nothing() -> None:
+    assert rounded(9, "-1e-12")[0] == ["-0.000000000001"], "the event refuses it"
+
+
+@given(st.decimals(0, 10**15, allow_nan=False), st.integers(0, 9))
+def test_rounding_never_moves_units_by_more_than_half_a_place(units: Decimal, places: int) -> None:
+    (text,), _ = rounded(places, str(units))
+    assert abs(Decimal(text) - units) <= Decimal(5).scaleb(-places - 1)
+
+
+def test_a_sum_with_too_many_digits_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"A\+B has too many digits"):
+        amount("A+B", {"A": Decimal("1e-2000"), "B": 1})
+
+
+@pytest.mark.parametrize("text", ["12,5", "1.234,56", "1,234", "1,234.56", "1\u202f234,5", "-3,2"])
+def test_commas_in_a_number_are_refused_with_the_remedy(text: str) -> None:
+    with pytest.raises(ValueError, match=r"A is no number: .*; write a decimal point"):
+        amount("A", {"A": text})
 
 
 VALUES: dict[str, object] = {
@@ -139,8 +115,8 @@ ASKED = Asked(type="usage.token", units="n", customer="who", timestamp="t")
 
 def drafts(asked: Asked, values: dict[str, object] | None = None, absent: str | None = None) -> list[Draft]:
     values = dict(VALUES) if values is None else values
-    meaning = Meaning(asked, tuple(values), Times(), absent)
-    return meaning.events(Row(2, b"row", values), bytes(16), 0)
+    meaning = Meaning(asked, Columns(tuple(values)), Times(), absent)
+    return meaning.events(Row(2, b"row", values), lambda also: event_key(bytes(16), 0, also))
 
 
 def test_a_row_becomes_an_event_and_one_for_each_also() -> None:
@@ -197,3 +173,51 @@ def test_every_external_ref_has_an_email_of_its_own(refs: list[str]) -> None:
 @pytest.mark.parametrize("ref", ["192.0.2.7", "2001:db8::1", "ada@example.com", "a b\tc", "100 %", "å/ä"])
 def test_the_email_of_an_external_ref_is_one(ref: str) -> None:
     assert email_fault(email_of(ref)) is None
+
+
+def test_a_column_with_the_type_makes_each_row_s_type() -> None:
+    asked = Asked(type_from="kind", units="n", customer="who", timestamp="t", also=("usage.word=m",))
+    columns = Columns((*VALUES, "kind"))
+    meaning = Meaning(asked, columns, Times())
+
+    def types(kind: str) -> list[str]:
+        row = Row(2, b"row", VALUES | {"kind": kind})
+        return [draft.type for draft in meaning.events(row, lambda also: f"k{also}")]
+
+    assert types("com.example.call") == ["com.example.call", "usage.word"]
+    assert list(meaning.notes()) == []
+    assert types(" chat ") == ["usage.chat", "usage.word"]
+    assert [note[:26] for note in meaning.notes()] == ["The types of 1 rows have n"]
+    for kind, reason in (("", "kind is empty"), ("word", "which --also makes too")):
+        with pytest.raises(ValueError, match=reason):
+            types(kind)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(type="a.b", units="n", customer="who", timestamp="t", key=("who", "x")),
+        Asked(type_from="x", units="n", customer="who", timestamp="t"),
+    ],
+)
+def test_key_and_type_columns_that_do_not_exist_are_named(asked: Asked) -> None:
+    with pytest.raises(ValueError, match=r"--(key|type-from): there is no column 'x'"):
+        drafts(asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(type="a.b", units="n", customer="who", timestamp="t"),
+        Asked(type="a.b", units="1+n", customer="who", timestamp="t"),
+        Asked(type="a.b", units="m", customer="n", timestamp="t"),
+        Asked(type="a.b", units="m", customer="who", timestamp="t", key=("n",)),
+        Asked(type="a.b", units="m", customer="who", timestamp="t", properties=("x=n",)),
+        Asked(type_from="n", units="m", customer="who", timestamp="t"),
+    ],
+)
+def test_a_column_that_stands_twice_is_refused_where_an_option_asks_for_it(asked: Asked) -> None:
+    columns = Columns((*VALUES, "n"))
+    with pytest.raises(ValueError, match=r"^--[a-z-]+: The header has the column 'n' more than once"):
+        Meaning(asked, columns, Times())
+    Meaning(Asked(type="a.b", units="m", customer="who", timestamp="t"), columns, Times())

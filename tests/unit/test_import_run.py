@@ -9,11 +9,13 @@ from io import BufferedReader, BytesIO
 import httpx
 import pytest
 
-from meterhouse.cli.importing.formats import Format, open_rows, unzipped
+from meterhouse.cli.importing.formats import Format, open_rows
+from meterhouse.cli.importing.keys import TextKeys
 from meterhouse.cli.importing.mapping import Asked, Meaning
 from meterhouse.cli.importing.report import Report
 from meterhouse.cli.importing.run import Run, Stream
 from meterhouse.cli.importing.sending import Customers
+from meterhouse.cli.importing.streams import text_bytes
 from meterhouse.cli.importing.times import Times
 from meterhouse_sdk import Meterhouse
 
@@ -47,12 +49,12 @@ class Server:
 
 def imported(server: Server, data: bytes = FILE, after_line: int = 0) -> Report:
     report = Report(lambda _refusal: None)
-    file = unzipped(BufferedReader(BytesIO(data)))
+    file = text_bytes(BufferedReader(BytesIO(data)))
     opened = open_rows(file, Format.CSV)
     with Meterhouse(
         "sk_sandbox_x", transport=httpx.MockTransport(server), sleep=lambda _seconds: None
     ) as client:
-        run = Run(client, Customers(client, create=False), report, "", after_line)
+        run = Run(client, Customers(client, create=False), report, TextKeys(), after_line)
         run.whole(Stream(file, len(data), lambda: 0), opened, Meaning(ASKED, opened.columns, Times()))
     return report
 
@@ -95,7 +97,7 @@ def test_keys_do_not_depend_on_where_an_import_went_on() -> None:
     assert imported(server, data, after_line=6).types["usage.token"].present == 5
 
 
-def test_what_a_damaged_file_still_held_is_imported_before_the_damage_is_said() -> None:
+def test_a_damaged_file_is_imported_up_to_the_damage() -> None:
     whole = gzip.compress(FILE)
     server = Server()
     with pytest.raises(RuntimeError, match="cannot be read to its end"):

@@ -1,24 +1,89 @@
 """Idempotency keys of imported rows: the same row of the same file is the same event, for ever.
 
-A row is known by its text, and by its ordinal among the rows with the same text. So a file that is
-imported again, has grown or has another name adds only the rows that are new.
+By default the text of a row identifies it, with its ordinal among the rows of the same text. So a file
+that is imported again, has grown or has another name adds only the new rows. Columns that identify the
+events of a file replace the text: then a row may also gain columns or move to another file.
 """
 
 from array import array
 from base64 import urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Protocol
+from urllib.parse import quote
+
+from meterhouse.cli.importing.rows import Row, name_in
 
 MAX_DISTINCT_ROWS: Final = 80_000_000
+_MAX_KEY: Final = 256
 _DIGEST_BYTES: Final = 16
 _SHARDS: Final = 256  # each grows alone, so that none of them makes the import pause
 _FIRST_SLOTS: Final = 256
 _STEP: Final = 0x9E3779B97F4A7C15  # odd, so that the ordinals of a row spread over the table
 _64_BITS: Final = 2**64 - 1
 
+KeyOf = Callable[[str | None], str]
+"""Gives the key of a row's event; of a second event of the row where its type is given."""
+
 
 class TooManyRows(RuntimeError):
-    """Counting equal rows takes memory for each row that differs; that is used up."""
+    """The count of equal rows takes memory for each different row, and the limit is reached."""
+
+
+class Keys(Protocol):
+    """Gives the rows of one file their keys, in their order."""
+
+    def of(self, row: Row) -> KeyOf:
+        """Raises ValueError with the end of a sentence: the row has no key. Raises TooManyRows."""
+
+    def skip(self, row: Row) -> None:
+        """Note a row that needs no key. Raises TooManyRows."""
+
+
+class TextKeys:
+    """Keys from the rows' texts. source: tells apart files whose rows may look the same."""
+
+    def __init__(self, source: str = "") -> None:
+        self._source = source
+        self._ordinals = Ordinals()
+
+    def of(self, row: Row) -> KeyOf:
+        digest = row_digest(row.raw, self._source)
+        ordinal = self._ordinals.next(digest)
+        return lambda also: event_key(digest, ordinal, also)
+
+    def skip(self, row: Row) -> None:
+        self._ordinals.next(row_digest(row.raw, self._source))
+
+
+class ColumnKeys:
+    """Keys that the columns hold, as they are where that fits; source: comes before them, with a colon.
+
+    Several columns are separated by a space, which only the last may contain. absent: as in `name_in`.
+    """
+
+    def __init__(self, columns: Sequence[str], source: str = "", absent: str | None = None) -> None:
+        self._columns = columns
+        self._prefix = f"{quote(source, safe='')}:" if source else ""
+        self._absent = absent
+
+    def of(self, row: Row) -> KeyOf:
+        parts = [name_in(row.values, column, self._absent) for column in self._columns]
+        for column, part in zip(self._columns[:-1], parts, strict=False):
+            if any(map(str.isspace, part)):
+                raise ValueError(f"{column} has white space, so the key would not be clear: {part!r:.60}")
+        key = self._prefix + " ".join(parts)
+
+        def key_of(also: str | None) -> str:
+            if also is None and len(key) <= _MAX_KEY:
+                return key
+            hashed = f"key-{_text(row_digest(key.encode('utf-8', 'surrogatepass')))}"
+            return hashed if also is None else f"{hashed}-{also}"
+
+        return key_of
+
+    def skip(self, row: Row) -> None:
+        pass
 
 
 def row_digest(raw: bytes, source: str = "") -> bytes:
@@ -28,15 +93,19 @@ def row_digest(raw: bytes, source: str = "") -> bytes:
 
 def event_key(digest: bytes, ordinal: int, also: str | None = None) -> str:
     """also: the type of a second event of the same row."""
-    key = f"row-{urlsafe_b64encode(digest).decode().rstrip('=')}-{ordinal}"
+    key = f"row-{_text(digest)}-{ordinal}"
     return key if also is None else f"{key}-{also}"
+
+
+def _text(digest: bytes) -> str:
+    return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 class Ordinals:
     """Counts equal rows in 11 to 22 bytes a row, as there is room to grow: 1.1 GB at the limit.
 
-    A row and its ordinal become one 64-bit number in a set. Whichever number of a row is not in the set
-    has not been given out, so two rows whose hashes collide still get keys of their own.
+    A row and its ordinal become one 64-bit number in a set. A number of a row that is not in the set has
+    not been given out, so two rows whose hashes collide still get keys of their own.
     """
 
     def __init__(self, limit: int = MAX_DISTINCT_ROWS) -> None:

@@ -1,10 +1,9 @@
-"""Bytes to lines, however long the file, and however long a line that is none of ours."""
+"""Bytes to lines. Neither a long file nor a line of any length fills the memory."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 MAX_ROW_BYTES: Final = 1024 * 1024
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -17,8 +16,6 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         number += 1
         if len(raw) > MAX_ROW_BYTES and not raw.endswith(b"\n"):
             _skip_line(file)
-        if number == 1:
-            raw = raw.removeprefix(_BYTE_ORDER_MARK)
         yield number, raw.removesuffix(b"\n").removesuffix(b"\r")
 
 

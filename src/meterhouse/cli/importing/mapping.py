@@ -1,34 +1,41 @@
-"""What the options say a row means: which events, of whom, when."""
+"""What the options say a row means: which events, for which customer, when."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
 
-from meterhouse.cli.importing.amounts import Amount, read_amount
-from meterhouse.cli.importing.keys import event_key
-from meterhouse.cli.importing.rows import Row, Values, find
+from meterhouse.cli.importing.amounts import Amount, Rounding, read_amount
+from meterhouse.cli.importing.keys import KeyOf
+from meterhouse.cli.importing.rows import Columns, Row, Values, find, found, name_in
 from meterhouse.cli.importing.times import Times
 
 _MAX_COLUMN_SAID: Final = 60
+_USAGE: Final = "usage."
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """The options as they were given. customer: a column, or `=` and the customer itself."""
+    """The options as they were given. customer: a column, or `=` and the customer itself.
 
-    type: str
+    type_from: the column with the type, instead of `type`. key: columns that together identify an event;
+    none: the row's text does.
+    """
+
+    type: str = ""
+    type_from: str | None = None
     units: str
     customer: str
     timestamp: str
+    key: Sequence[str] = ()
     product: str | None = None
     properties: Sequence[str] = ()
     also: Sequence[str] = ()
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """An event but for its customer's ref. customer: as the file names it."""
+    """An event without its customer's ref. customer: as the file names it."""
 
     type: str
     units: Decimal
@@ -42,67 +49,100 @@ class Draft(Struct, frozen=True, kw_only=True):
 class Meaning:
     """Makes events of rows.
 
-    columns: those there are, None where every row has its own. absent: the text that stands for nothing;
+    columns: None where every row has its own. absent: the text that stands for nothing;
     it is 0 units, and a property that has it is left out, like an empty one.
     Raises ValueError with a sentence that names the option.
     """
 
     def __init__(
-        self, asked: Asked, columns: Collection[str] | None, times: Times, absent: str | None = None
+        self,
+        asked: Asked,
+        columns: Columns | None,
+        times: Times,
+        absent: str | None = None,
+        rounding: Rounding | None = None,
     ) -> None:
         self.asked = asked
         self._times = times
         self._absent = absent
+        self._rounding = rounding or Rounding()
+        self._without_dot = 0
         self._customer = asked.customer.removeprefix("=") if asked.customer.startswith("=") else None
         self._properties = [_pair(text, "--property NAME=COLUMN") for text in asked.properties]
-        self._amounts: list[tuple[str | None, Amount]] = [(None, _amount("--units", asked.units, columns))]
-        for text in asked.also:
-            also, column = _pair(text, "--also TYPE=COLUMN")
-            self._amounts.append((also, _amount("--also", column, columns)))
-        named = [("--timestamp", asked.timestamp)]
-        named += [("--customer", asked.customer)] if self._customer is None else []
-        named += [("--property", column) for _, column in self._properties]
-        for option, column in named:
-            if columns is not None and column not in columns:
+        self._also = [
+            (type_, _amount("--also", text, columns))
+            for type_, text in (_pair(text, "--also TYPE=COLUMN") for text in asked.also)
+        ]
+        self._amount = _amount("--units", asked.units, columns)
+        for option, column in self._named():
+            if columns is not None and not _has(option, columns, column):
                 raise ValueError(
-                    f"{option}: there is no column {column[:_MAX_COLUMN_SAID]!r}; "
-                    f"there are: {', '.join(columns)}."
+                    f"{option}: there is no column {column[:_MAX_COLUMN_SAID]!r}; there are: {columns}."
                 )
-        types = [asked.type, *(also for also, _ in self._amounts if also is not None)]
-        if len(set(types)) < len(types):
-            raise ValueError("--also: every event of a row needs a type of its own.")
+        self._check_types(asked.type, "--also: every event of a row needs a type of its own.")
 
-    def events(self, row: Row, digest: bytes, ordinal: int) -> list[Draft]:
+    def events(self, row: Row, key: KeyOf) -> list[Draft]:
         """Return the row's events, that of `--type` first. Raises ValueError with the end of a sentence."""
         values = row.values
-        customer = self._customer if self._customer is not None else self._name(values, self.asked.customer)
+        customer = self._customer
+        if customer is None:
+            customer = name_in(values, self.asked.customer, self._absent)
+        amounts = [(None, self._amount), *self._also]
+        type_ = self._type(values)
         properties = dict(self._held(values)) or None
-        try:
-            time = self._times.read(_found(values, self.asked.timestamp))
-        except ValueError as error:
-            raise ValueError(f"{self.asked.timestamp} {error}") from None
+        time = self._time(found(values, self.asked.timestamp))
+        units = self._rounding.row([(each.said, each.of(values, self._absent)) for _, each in amounts])
         return [
             Draft(
-                type=self.asked.type if also is None else also,
-                units=amount.of(values, self._absent),
+                type=type_ if also is None else also,
+                units=each,
                 customer=customer,
                 timestamp=time,
                 product=self.asked.product,
-                key=event_key(digest, ordinal, also),
+                key=key(also),
                 properties=properties,
             )
-            for also, amount in self._amounts
+            for (also, _), each in zip(amounts, units, strict=True)
         ]
 
-    def _name(self, values: Values, column: str) -> str:
-        value = _found(values, column)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if not isinstance(value, str):
-            raise ValueError(f"{column} is no name: {value!r:.40}")  # noqa: TRY004 - one class for every row
-        if value.strip() in ("", self._absent):
-            raise ValueError(f"{column} is empty")
-        return value.strip()
+    def notes(self) -> Iterator[str]:
+        """Yield sentences about the rows that were made into events."""
+        yield from self._rounding.notes()
+        if self._without_dot:
+            yield f"The types of {self._without_dot} rows have no dot; {_USAGE!r} was put in front of them."
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        """Yield every column that an option names, with the option."""
+        yield "--timestamp", self.asked.timestamp
+        if self._customer is None:
+            yield "--customer", self.asked.customer
+        if self.asked.type_from is not None:
+            yield "--type-from", self.asked.type_from
+        yield from (("--key", column) for column in self.asked.key)
+        yield from (("--property", column) for _, column in self._properties)
+
+    def _time(self, value: object) -> datetime:
+        try:
+            return self._times.read(value)
+        except ValueError as error:
+            raise ValueError(f"{self.asked.timestamp} {error}") from None
+
+    def _type(self, values: Values) -> str:
+        """Return the row's type; one segment, such as `chat`, becomes `usage.chat`."""
+        column = self.asked.type_from
+        if column is None:
+            return self.asked.type
+        type_ = name_in(values, column, self._absent)
+        if "." not in type_:
+            type_ = _USAGE + type_
+            self._without_dot += 1
+        self._check_types(type_, f"{column} is {type_[:_MAX_COLUMN_SAID]!r}, which --also makes too")
+        return type_
+
+    def _check_types(self, type_: str, sentence: str) -> None:
+        types = [type_, *(also for also, _ in self._also)]
+        if len(set(types)) < len(types):
+            raise ValueError(sentence)
 
     def _held(self, values: Values) -> Iterator[tuple[str, Any]]:  # Any: JSON
         for name, column in self._properties:
@@ -114,11 +154,11 @@ class Meaning:
                 yield name, value
 
 
-def _found(values: Values, column: str) -> Any:  # Any: see Values
+def _has(option: str, columns: Columns, column: str) -> bool:
     try:
-        return find(values, column)
-    except KeyError:
-        raise ValueError(f"{column} is missing") from None
+        return column in columns
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
 
 
 def _pair(text: str, form: str) -> tuple[str, str]:
@@ -128,7 +168,7 @@ def _pair(text: str, form: str) -> tuple[str, str]:
     return name, column
 
 
-def _amount(option: str, text: str, columns: Collection[str] | None) -> Amount:
+def _amount(option: str, text: str, columns: Columns | None) -> Amount:
     try:
         return read_amount(text, columns)
     except ValueError as error:

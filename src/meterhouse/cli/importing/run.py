@@ -2,7 +2,6 @@
 
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -13,12 +12,13 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from meterhouse.cli.importing.formats import Opened, unzipped
-from meterhouse.cli.importing.keys import Ordinals, TooManyRows, row_digest
+from meterhouse.cli.importing.formats import Opened
+from meterhouse.cli.importing.keys import Keys, TooManyRows
 from meterhouse.cli.importing.mapping import Meaning
 from meterhouse.cli.importing.report import Report
-from meterhouse.cli.importing.rows import Row
+from meterhouse.cli.importing.rows import Blank, Row
 from meterhouse.cli.importing.sending import Customers, Pending, send
+from meterhouse.cli.importing.streams import DAMAGED, text_bytes
 from meterhouse_sdk import Meterhouse, MeterhouseError
 
 _BATCH_EVENTS: Final = 5_000
@@ -27,7 +27,7 @@ _STDIN: Final = "-"
 
 
 class Stream(Struct, frozen=True):
-    """A file to be read. size_bytes: None where nobody knows. at: how far it was read, of that."""
+    """A file of UTF-8 text. size_bytes: on disk, None for stdin. at: how many of these were read."""
 
     file: BufferedReader
     size_bytes: int | None
@@ -36,29 +36,36 @@ class Stream(Struct, frozen=True):
 
 @contextmanager
 def opened_file(path: Path) -> Iterator[Stream]:
-    """Open a file, compressed or not, or stdin. Raises RuntimeError with a sentence."""
+    """Open a file, compressed or not, or stdin. Raises RuntimeError or ValueError with a sentence."""
     if str(path) == _STDIN:
-        yield Stream(unzipped(cast("BufferedReader", sys.stdin.buffer)), None, lambda: 0)
+        yield Stream(_text(path, cast("BufferedReader", sys.stdin.buffer)), None, lambda: 0)
         return
     try:
         file = cast("BufferedReader", path.open("rb", buffering=_BUFFER_BYTES))
-        file.peek(1)
     except OSError as error:
         raise RuntimeError(f"{path} cannot be read: {error.strerror}.") from None
     with file:
-        yield Stream(unzipped(file), os.fstat(file.fileno()).st_size, file.tell)
+        yield Stream(_text(path, file), os.fstat(file.fileno()).st_size, file.tell)
+
+
+def _text(path: Path, file: BufferedReader) -> BufferedReader:
+    try:
+        return text_bytes(file)
+    except DAMAGED as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise RuntimeError(f"{path} cannot be read: {reason}.") from None
 
 
 class Run:
-    """source, after_line: see the options of the command."""
+    """after_line: rows up to there are read, not sent."""
 
     def __init__(
-        self, client: Meterhouse, customers: Customers, report: Report, source: str, after_line: int
+        self, client: Meterhouse, customers: Customers, report: Report, keys: Keys, after_line: int
     ) -> None:
         self._client = client
         self._customers = customers
         self._report = report
-        self._source = source
+        self._keys = keys
         self._after_line = after_line
 
     def whole(self, stream: Stream, opened: Opened, meaning: Meaning) -> None:
@@ -66,6 +73,7 @@ class Run:
 
         Raises RuntimeError with a sentence that says from where to go on.
         """
+        self._report.counted = opened.counted
         console = Console(stderr=True)
         columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -91,7 +99,7 @@ class Run:
                 if events >= _BATCH_EVENTS:
                     yield batch
                     batch, events = [], 0
-        except (OSError, EOFError, zlib.error) as error:
+        except DAMAGED as error:
             fault = f"The file cannot be read to its end: {error}."
         except TooManyRows as error:
             fault = str(error)
@@ -101,22 +109,22 @@ class Run:
             raise RuntimeError(fault)
 
     def _pending(self, opened: Opened, meaning: Meaning) -> Iterator[Pending]:
-        """Yield what is to be sent. What comes before `after_line` is only counted, for the ordinals."""
-        ordinals = Ordinals()
+        """Yield the rows to be sent. A row up to `after_line` only counts, for the ordinals."""
         for row in opened.rows:
-            before = row.line <= self._after_line
-            self._report.skipped += before
-            if isinstance(row, Row):
-                digest = row_digest(row.raw, self._source)
-                ordinal = ordinals.next(digest)
-                if not before and (pending := self._made(row, meaning, digest, ordinal)) is not None:
-                    yield pending
-            elif not before:
+            if isinstance(row, Blank):
+                self._report.blank += row.line > self._after_line
+            elif row.line <= self._after_line:
+                self._report.skipped += 1
+                if isinstance(row, Row):
+                    self._keys.skip(row)
+            elif not isinstance(row, Row):
                 self._report.unread(row, row.reason)
+            elif (pending := self._made(row, meaning)) is not None:
+                yield pending
 
-    def _made(self, row: Row, meaning: Meaning, digest: bytes, ordinal: int) -> Pending | None:
+    def _made(self, row: Row, meaning: Meaning) -> Pending | None:
         try:
-            return Pending(row, meaning.events(row, digest, ordinal))
+            return Pending(row, meaning.events(row, self._keys.of(row)))
         except ValueError as error:
             self._report.unread(row, str(error))
             return None
@@ -126,6 +134,6 @@ class Run:
         if not line:
             return "Give the same command again. No row counts twice."
         return (
-            f"Everything up to line {line} is settled: the same command goes on where it stopped, "
-            f"sooner with --after-line {line}. No row counts twice."
+            f"Everything up to {self._report.counted} {line} is settled: the same command goes on where it "
+            f"stopped, sooner with --after-line {line}. No row counts twice."
         )

@@ -1,4 +1,4 @@
-"""Drafts to the server: finds or makes their customers, publishes them in bulk, notes what became of each."""
+"""Drafts to the server: finds or makes their customers, publishes them in bulk, notes each outcome."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ class Pending(Struct, frozen=True):
 
 
 class Fault(Struct, frozen=True):
-    """Why a customer cannot be had."""
+    """reason: why there is no such customer."""
 
     reason: str
 
@@ -80,7 +80,7 @@ def email_of(external_ref: str) -> str:
 
 
 def send(client: Meterhouse, customers: Customers, batch: Sequence[Pending], report: Report) -> None:
-    """Publish the events of some rows, and note what became of them.
+    """Publish the events of some rows, and note their outcomes.
 
     Raises MeterhouseError: some may be stored, none is noted; sending them again counts none twice.
     """
@@ -134,5 +134,8 @@ def _noted(draft: Draft, result: EventResult | str, report: Report) -> str | Non
     if isinstance(result, str):
         return result
     if result.code == "idempotency_conflict":
-        return f"{draft.type}: this row was imported before with another meaning (other options, other units)"
+        return (
+            f"{draft.type}: idempotency_conflict: the key {draft.key[:60]!r} was imported before with "
+            "another meaning (other options, units, customer or time)"
+        )
     return "; ".join(map(str, result.errors)) or result.code or "refused"

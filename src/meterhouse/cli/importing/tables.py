@@ -1,40 +1,45 @@
 """CSV with a header line; fields may hold line ends in quotes."""
 
 import csv
-from collections import Counter
-from collections.abc import Iterator
+import re
 from typing import BinaryIO, Final
 
 from meterhouse.cli.importing.lines import MAX_ROW_BYTES, fault_of, lines, text_of
-from meterhouse.cli.importing.rows import Row, Unreadable
+from meterhouse.cli.importing.rows import Blank, Columns, Read, Row, Unreadable
 
 DELIMITERS: Final = ",;\t|"
+_QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # a spreadsheet's own first line
 
 
 class Table:
-    """delimiter: whichever of `,` `;` tab and `|` the header has most of.
+    """delimiter: named by a first line `sep=;`, else whichever of `,` `;` tab and `|` the header has most of.
 
-    Raises ValueError with a sentence: there is no header, or two columns share a name.
+    Columns without a name are left out, and so are empty cells to the right of the header's.
+    Raises ValueError with a sentence: there is no header.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._lines = _Remembered(file)
         header = self._lines.first()
-        self.delimiter = max(DELIMITERS, key=header.count)
+        if said := _SEPARATOR_LINE.fullmatch(header):
+            self._lines.drop()
+            header = self._lines.first()
+        unquoted = _QUOTED.sub("", header)
+        self.delimiter = said[1] if said else max(DELIMITERS, key=unquoted.count)
         self._reader = csv.reader(self._lines, delimiter=self.delimiter, strict=True)
         try:
-            self.columns = tuple(name.strip() for name in next(self._reader, []))
+            self._header = [name.strip() for name in next(self._reader, [])]
         except csv.Error as error:
             raise ValueError(f"The first line is no CSV header: {error}.") from None
-        if not any(self.columns):
+        if not any(self._header):
             raise ValueError("There is no header line with the columns' names.")
-        twice = [name for name, count in Counter(self.columns).items() if count > 1]
-        if twice:
-            raise ValueError(f"The header has the column {twice[0]!r} twice; which one is meant?")
+        self._named = max(i for i, name in enumerate(self._header, 1) if name)
+        self.columns = Columns(tuple(filter(None, self._header)))
         self._lines.take()
 
-    def read(self) -> Iterator[Row | Unreadable]:
-        """Yield every record but blank ones."""
+    def read(self) -> Read:
+        """Yield every record."""
         while True:
             try:
                 fields = next(self._reader)
@@ -46,16 +51,18 @@ class Table:
             line, raw = self._lines.take()
             if fault := self._lines.fault:
                 yield Unreadable(line, raw, fault)
-            elif len(fields) == len(self.columns):
-                yield Row(line, raw, dict(zip(self.columns, fields, strict=True)))
-            elif fields:
-                yield Unreadable(line, raw, f"has {len(fields)} columns, the header {len(self.columns)}")
+            elif not any(map(str.strip, fields)):
+                yield Blank(line)
+            elif len(fields) < self._named or any(map(str.strip, fields[len(self._header) :])):
+                yield Unreadable(line, raw, f"has {len(fields)} columns, the header {len(self._header)}")
+            else:
+                yield Row(line, raw, dict(zip(self._header, fields, strict=False)))
 
 
 class _Remembered:
-    """Lines for `csv.reader`, which alone knows how many make a record; and what it took since last asked.
+    """Lines for `csv.reader`, which alone knows how many of them make a record.
 
-    fault: what was wrong with the lines that `take` gave.
+    fault: the first fault of the lines that `take` gave.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -67,16 +74,21 @@ class _Remembered:
         self.fault: str | None = None
 
     def first(self) -> str:
-        """Return the header's text, and leave it to be read."""
+        """Return the next line's text, and leave it to be read. Raises ValueError with a sentence."""
         self._ahead = next(self._lines, None)
         if self._ahead is None:
-            raise ValueError("The file is empty.")
-        text = text_of(self._ahead[1])
+            raise ValueError("The file has no header." if self._first_line > 1 else "The file is empty.")
+        number, raw = self._ahead
+        text = text_of(raw) if len(raw) <= MAX_ROW_BYTES else None
         if text is None:
-            raise ValueError(f"The first line {fault_of(self._ahead[1])}.")
+            raise ValueError(f"Line {number}, which should be the header, {fault_of(raw)}.")
         return text
 
-    def __iter__(self) -> Iterator[str]:
+    def drop(self) -> None:
+        """Pass over the line that `first` gave."""
+        self._ahead = None
+
+    def __iter__(self) -> "_Remembered":
         return self
 
     def __next__(self) -> str:
