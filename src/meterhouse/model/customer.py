@@ -17,7 +17,7 @@ from meterhouse.model.errors import (
 from meterhouse.model.ref import Prefix, is_ref
 from meterhouse.model.tenant import Environment
 
-MAX_EXTERNAL_REF: Final = 50
+MAX_EXTERNAL_REF: Final = 255
 
 
 class Customer(Struct, frozen=True, kw_only=True):
