@@ -21,6 +21,7 @@ from meterhouse.metering.credits import Credits
 from meterhouse.metering.customer_page import CustomerPage
 from meterhouse.metering.holds import Holds, HoldSweep
 from meterhouse.metering.limits import Limits
+from meterhouse.metering.payment_sweep import PaymentSweep
 from meterhouse.metering.payments import Payments, Processors
 from meterhouse.metering.purchases import Activations, PurchaseViews
 from meterhouse.metering.usage import UsageRecorder
@@ -105,14 +106,19 @@ async def open_service(
         sandbox = SandboxProcessor(SqliteSandboxIntents(database))
         processors = Processors(sandbox, live or _live_processor(settings))
         usage, ingest = UsageQueries(warehouse, steady), Ingest(log, catalog.directory, steady)
+        metering = _metering(ledger, catalog, ingest, processors, steady, settings)
         app = build_app(
             ingest,
             Queries(usage, EventQueries(warehouse), MeterQueries(catalog.meters, usage)),
-            _metering(ledger, catalog, ingest, processors, steady, settings),
+            metering,
             catalog,
             Surroundings(ready, steady, settings.public_url),
         )
-        async with _running(runner.run(warehouse)), _running(HoldSweep(ledger).run()):
+        async with (
+            _running(runner.run(warehouse)),
+            _running(HoldSweep(ledger).run()),
+            _running(PaymentSweep(catalog, metering.payments).run()),
+        ):
             yield Service(app, catalog, started, lambda: runner.catch_up(warehouse))
 
 

@@ -43,7 +43,7 @@ def test_a_merchant_is_read_from_a_file_or_stdin(run: Run, tmp_path: Path) -> No
     ("said", "sentence"),
     [
         ({"legalName": None}, "legalName"),
-        ({"displayName": " "}, "displayName must not be empty"),
+        ({"displayName": " "}, "displayName must show something"),
         ({"termsUrl": "example.com"}, "termsUrl must be an absolute URL"),
         ({"country": "Sweden"}, "country must be an ISO 3166 code"),
         ({"supportEmail": "nobody"}, "supportEmail must be an email address"),

@@ -9,7 +9,6 @@ from meterhouse.http.refs import check_refs
 from meterhouse.http.render import iso
 from meterhouse.metering.checkout import Checkout, CheckoutView, Step
 from meterhouse.metering.visits import Visit
-from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.hosted import HostedStatus, Purpose
 from meterhouse.model.merchant import Merchant
@@ -28,7 +27,7 @@ class SelectPlanBody(Struct, rename="camel"):
 
 
 class SelectTopupBody(Struct, rename="camel"):
-    """amount: minor units, 100 to 10 000 000. currency: USD."""
+    """amount: minor units, 100 to 10 000 000. currency: left out, the seller's default one."""
 
     amount: Number = None
     currency: str | None = None
@@ -162,7 +161,6 @@ def _ended(visit: Visit) -> CheckoutAnswer:
 def _answer(view: CheckoutView) -> CheckoutAnswer:
     session, environment = view.visit.session, view.visit.caller.scope.environment
     payment = view.payment
-    topup = session.amount is not None and view.amount is not None
     return CheckoutAnswer(
         status=view.visit.status,
         environment=environment,
@@ -177,7 +175,7 @@ def _answer(view: CheckoutView) -> CheckoutAnswer:
         current_plan_ref=UNSET if view.current is None else view.current.plan_ref,
         amount=UNSET if view.amount is None else view.amount,
         currency=view.currency or UNSET,
-        credits=(view.amount or 0) * CREDITS_PER_MINOR_UNIT if topup else UNSET,
+        credits=UNSET if view.credits is None else view.credits,
         credit_balance=view.balance,
         declined=UNSET if payment is None else payment.failure or UNSET,
         return_url=session.return_url or UNSET,

@@ -1,6 +1,7 @@
 """Customer sessions, checkout sessions and user info over HTTP (contract §3.3, §3.7)."""
 
 import hmac
+from functools import partial
 from typing import Final, Literal
 
 from litestar.di import NamedDependency
@@ -177,11 +178,14 @@ class HostedRoutes:
     async def _open(
         self, caller: Caller, new: NewHosted, request: AnyRequest, key: str | None = None
     ) -> tuple[str, str]:
-        """Return the id and the address of a new session. The same key again returns the same ones."""
+        """Return the id and the address of a session. A repeated key returns them again until they expire."""
         headers = dict(request.scope["headers"])
         once = Once.of(f"create{new.kind.capitalize()}Session", key, new)
-        again = None if key is None else _repeatable_id(headers, new.kind, key)
-        session_id = await self._catalog.hosted.open(caller.scope.id, new, once, again)
+        if key is None:
+            session_id = await self._catalog.hosted.open(caller.scope.id, new)
+        else:
+            ids = partial(_repeatable_id, headers, new.kind, key)
+            session_id = await self._catalog.hosted.open(caller.scope.id, new, once, ids)
         return session_id, self._addresses.of(new.kind, session_id, headers)
 
     async def _customer(self, caller: Caller, ref: str) -> Customer:
@@ -197,13 +201,14 @@ class HostedRoutes:
         return product
 
 
-def _repeatable_id(headers: dict[bytes, bytes], kind: HostedKind, key: str) -> str:
-    """Return the session id that a caller's idempotency key stands for.
+def _repeatable_id(headers: dict[bytes, bytes], kind: HostedKind, key: str, opening: int) -> str:
+    """Return the session id that a caller's idempotency key stands for. opening: see `SessionIds`.
 
-    Ids are not kept: a repeat has to make it again, and only who has the caller's own secret can.
+    The store keeps no ids: a repeat computes the id again, which needs the caller's own secret.
     """
     secret = headers.get(b"authorization") or (cookies.secret_of(headers) or "").encode()
-    return hmac.digest(secret, f"{kind} session {key}".encode(), "sha256").hex()[:_ID_CHARACTERS]
+    name = f"{kind} session {key}" + (f" {opening}" if opening else "")
+    return hmac.digest(secret, name.encode(), "sha256").hex()[:_ID_CHARACTERS]
 
 
 def _url_fault(url: str | None) -> str | None:

@@ -51,7 +51,6 @@ _REQUIRED: Final = {
     "NewCustomer": ["email"],
     "NewProduct": ["name"],
     "NewMeter": ["name"],
-    "NewPlan": ["name"],
 }
 _SESSION: Final = "/v1/session"
 _CUSTOMERS: Final = ("/v1/checkout-sessions/", "/v1/customer-sessions/", "/v1/payment-intents/")

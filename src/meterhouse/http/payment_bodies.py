@@ -95,9 +95,13 @@ class OneTimeAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class ProcessedAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """status: `succeeded`, `processing` or `cancelled`. With a plan: its type, and what was bought."""
+    """status: `succeeded`, `processing` or `cancelled`. type, purchase, oneTimePurchase: of a paid plan.
+
+    creditsAdded: how many credits the payment gave; a repeat tells the same number.
+    """
 
     status: str
+    credits_added: int | UnsetType = UNSET
     type: str | UnsetType = UNSET
     purchase: PurchaseAnswer | UnsetType = UNSET
     one_time_purchase: OneTimeAnswer | UnsetType = UNSET

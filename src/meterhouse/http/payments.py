@@ -149,7 +149,7 @@ class PaymentRoutes:
         )
 
     async def _processed(self, caller: Caller, payment: Payment) -> ProcessedAnswer:
-        done = ProcessedAnswer(status=payment.status)
+        done = ProcessedAnswer(status=payment.status, credits_added=payment.credits or UNSET)
         if payment.purchase_ref is None:
             return done
         purchase = await self._catalog.purchases.get(caller.scope.id, payment.purchase_ref)

@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Struct
 
 from meterhouse.model import units
-from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.errors import PaymentNotSucceeded, ValidationFailed
 from meterhouse.model.plan import Plan, PricingOption
 from meterhouse.model.units import Number
@@ -15,8 +14,6 @@ from meterhouse.model.units import Number
 MIN_AMOUNT: Final = 100
 MAX_AMOUNT: Final = 10_000_000
 """Minor units of what may be asked for without a plan (contract §3.7)."""
-CREDIT_CURRENCY: Final = "USD"
-"""Credits are counted in US cents, and nothing here knows a rate of exchange."""
 
 
 class PaymentStatus(StrEnum):
@@ -72,6 +69,8 @@ class Intent(Struct, frozen=True, kw_only=True):
 class NewPayment(Struct, frozen=True, kw_only=True):
     """amount: minor units of `currency`. snapshot: JSON text of the plan in that currency, as it is sold.
 
+    credits: how many the customer is given once the payment has succeeded, 0 for none.
+
     product_ref, plan_ref, snapshot: None where it is not for a plan.
     """
 
@@ -83,11 +82,7 @@ class NewPayment(Struct, frozen=True, kw_only=True):
     plan_ref: str | None = None
     snapshot: str | None = None
     description: str | None = None
-
-    @property
-    def credits(self) -> int:
-        """What a top-up is worth."""
-        return self.amount * CREDITS_PER_MINOR_UNIT
+    credits: int = 0
 
 
 class Payment(NewPayment, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Taking money."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from meterhouse.model.once import Once
@@ -40,6 +40,13 @@ class Payments(Protocol):
         """Note that what was paid for is given and, where that is a plan, give it in the same transaction.
 
         Again is a no-op, whatever has become of the purchase. Raises PaymentNotFound, PaymentNotSucceeded.
+        """
+        ...
+
+    async def unfulfilled(self, for_us: int, but: Collection[str], most: int) -> Sequence[tuple[int, str]]:
+        """Return scope and id of succeeded payments that nothing was given for yet, the oldest first.
+
+        for_us: only those that succeeded at least so many microseconds ago. but: ids to leave out.
         """
         ...
 

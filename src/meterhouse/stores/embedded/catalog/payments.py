@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -101,6 +101,14 @@ class SqlitePayments:
             return after
 
         return await self._database.write(work)
+
+    async def unfulfilled(self, for_us: int, but: Collection[str], most: int) -> Sequence[tuple[int, str]]:
+        found = self._database.reader().execute(
+            "SELECT scope_id, id FROM payment_intent WHERE status = 'succeeded' AND fulfilled_at IS NULL"
+            " AND updated_at <= ? AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY updated_at LIMIT ?",
+            (to_microseconds(self._now()) - for_us, msgspec.json.encode(but), most),
+        )
+        return [(scope_id, ref) for scope_id, ref in found.fetchall()]
 
     async def card(self, scope_id: int, customer_ref: str) -> Card | None:
         found = self._database.reader().execute(
