@@ -16,6 +16,7 @@ from meterhouse.http.app import build_app
 from meterhouse.http.edge import ASGIApp
 from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.ingest.accept import Ingest
+from meterhouse.metering.auto_recharge import AutoRecharges, RechargeSweep
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
 from meterhouse.metering.customer_page import CustomerPage
@@ -118,6 +119,7 @@ async def open_service(
             _running(runner.run(warehouse)),
             _running(HoldSweep(ledger).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
+            _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):
             yield Service(app, catalog, started, lambda: runner.catch_up(warehouse))
 
@@ -144,6 +146,7 @@ def _metering(
         payments,
         Checkout(catalog, ledger, activations, payments),
         CustomerPage(catalog, ledger, views),
+        AutoRecharges(catalog, payments, now, settings.auto_recharges_a_day),
     )
 
 

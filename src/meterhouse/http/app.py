@@ -11,6 +11,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from meterhouse.http import access, failures, openapi
 from meterhouse.http.auth import Authenticator
+from meterhouse.http.auto_recharge import AutoRechargeRoutes
 from meterhouse.http.checkout import CheckoutRoutes
 from meterhouse.http.credits import CreditRoutes
 from meterhouse.http.customer_page import CustomerPageRoutes
@@ -71,6 +72,7 @@ def build_app(
             *_contract_routes(catalog, metering),
             *_metering_routes(catalog, metering, addresses),
             *_payment_routes(payments),
+            *_recharge_routes(AutoRechargeRoutes(metering.auto_recharges, metering.payments.processors)),
             *_hosted_routes(
                 CheckoutRoutes(metering.checkout), CustomerPageRoutes(metering.customer_page), payments
             ),
@@ -174,6 +176,15 @@ def _payment_routes(payments: PaymentRoutes) -> Routes:
             payments.business_details
         ),
         get("/v1/sdk/payment-method", operation_id="getPaymentMethod")(payments.card),
+    ]
+
+
+def _recharge_routes(recharges: AutoRechargeRoutes) -> Routes:
+    path = "/v1/sdk/auto-recharge"
+    return [
+        get(path, operation_id="getAutoRecharge")(recharges.get),
+        put(path, operation_id="saveAutoRecharge")(recharges.save),
+        delete(path, operation_id="disableAutoRecharge", status_code=200)(recharges.disable),
     ]
 
 

@@ -45,6 +45,7 @@ _REQUIRED: Final = {
     "ProcessBody": ["customerRef"],
     "ConfirmBody": ["clientSecret"],
     "BusinessBody": ["isBusiness"],
+    "AutoRechargeBody": ["customerRef", "enabled", "triggerType", "currency"],
     "SelectPlanBody": ["planRef"],
     "SelectTopupBody": ["amount"],
     "PayBody": ["outcome"],
@@ -58,7 +59,7 @@ _CUSTOMERS: Final = ("/v1/checkout-sessions/", "/v1/customer-sessions/", "/v1/pa
 _FINDS: Final = {
     "findCustomer", "publishEvent", "getMerchant", "recordMeterEvent", "recordMeterEvents", "checkLimits",
     "createCustomerSession", "createCheckoutSession", "getUserInfo", "createPaymentIntent",
-    "getPaymentMethod",
+    "getPaymentMethod", "getAutoRecharge", "saveAutoRecharge", "disableAutoRecharge",
 }  # fmt: skip
 """Operations that answer 404 though no ref is in the path."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hmac import compare_digest
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +26,8 @@ from meterhouse.model.payment import (
     Payment,
     PaymentPurpose,
     PaymentStatus,
+    RechargeTerms,
+    SavedMethod,
     TestOutcome,
     priced_in,
 )
@@ -32,13 +35,15 @@ from meterhouse.model.plan import Plan
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.ports import Catalog, PaymentProcessor, TestProcessor
 
-_ASKED = "createPaymentIntent"
+_ASKED: Final = "createPaymentIntent"
+_CHARGEABLE: Final = (PaymentStatus.REQUIRES_PAYMENT_METHOD, PaymentStatus.REQUIRES_CONFIRMATION)
 
 
 class PaymentRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """amount: minor units. amount, currency: None where the plan's price says them.
 
-    Of a top-up and of a usage bill both are given, and `amount` has been checked.
+    Of a top-up and of a usage bill both are given, and `amount` has been checked. recharge: terms of the
+    auto-recharge that begins with the payment. method: the saved card that `charge` is going to charge.
     """
 
     customer_ref: str
@@ -48,6 +53,8 @@ class PaymentRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount: int | None = None
     currency: str | None = None
     description: str | None = None
+    recharge: RechargeTerms | None = None
+    method: SavedMethod | None = None
 
 
 class Processors(Struct, frozen=True):
@@ -115,6 +122,21 @@ class Payments:
         payment = await self.get(caller.scope.id, ref)
         if payment.status is not PaymentStatus.SUCCEEDED:
             intent = await self.processors.of(caller.scope.environment).look(payment.id)
+            payment = await self._catalog.payments.note(caller.scope.id, intent)
+        return await self._give(caller, payment)
+
+    async def charge(self, caller: Caller, asked: PaymentRequest, key: str, *, wanted: bool) -> Payment:
+        """Charge a saved card for what is asked, without the customer; give it once the charge succeeded.
+
+        A repeat with the same key charges nothing more, and goes on where the last one stopped. wanted: False
+        looks only whether a charge that was begun has succeeded. Raises what `create` and `process` raise.
+        """
+        payment = await self.create(caller, asked, key)
+        if payment.status is not PaymentStatus.SUCCEEDED:
+            processor = self.processors.of(caller.scope.environment)
+            intent = await processor.look(payment.id)
+            if wanted and asked.method is not None and intent.status in _CHARGEABLE:
+                intent = await processor.charge(payment.id, asked.method)
             payment = await self._catalog.payments.note(caller.scope.id, intent)
         return await self._give(caller, payment)
 
@@ -192,6 +214,9 @@ class Payments:
             plan_ref=asked.plan_ref,
             description=asked.description,
             credits=await self._bought(caller, amount, currency) if topup else 0,
+            recharge=None if asked.recharge is None else msgspec.json.encode(asked.recharge).decode(),
+            method_owner=None if asked.method is None else asked.method.owner,
+            method_id=None if asked.method is None else asked.method.id,
         )
 
     async def _bought(self, caller: Caller, amount: int, currency: str) -> int:

@@ -8,6 +8,7 @@ _NO_DIGITS: Final = frozenset((
     "XAF", "XOF", "XPF",
 ))  # fmt: skip
 _THREE_DIGITS: Final = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
+_MOST_PLACES: Final = -12  # with more, decimals would be rounded before anybody could tell
 _SYMBOLS: Final = {
     "AUD": "A$", "BRL": "R$", "CAD": "CA$", "CNY": "CN¥", "CZK": "Kč", "DKK": "kr", "EUR": "€", "GBP": "£",
     "HKD": "HK$", "ILS": "₪", "INR": "₹", "JPY": "¥", "KRW": "₩", "MXN": "MX$", "NOK": "kr", "NZD": "NZ$",
@@ -29,7 +30,10 @@ def symbol(currency: str) -> str:
 
 
 def to_minor(major: Decimal, currency: str) -> int | None:
-    """Return the minor units of a finite amount; None where it has more decimal places than the currency."""
+    """Return the minor units of an amount below 10^15; None where it has too many decimal places."""
+    exponent = major.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < _MOST_PLACES:
+        return None
     minor = major.scaleb(minor_digits(currency))
     return int(minor) if minor == minor.to_integral_value() else None
 
