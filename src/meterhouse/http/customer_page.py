@@ -3,7 +3,7 @@
 from litestar.params import FromPath
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from meterhouse.http.checkout import BuyerAnswer
+from meterhouse.http.checkout import BuyerAnswer, CreditPrice, credit_prices
 from meterhouse.http.render import iso, iso_or_unset
 from meterhouse.http.user_info import total_of, user_usage
 from meterhouse.metering.customer_page import CustomerPage, CustomerPageView
@@ -60,6 +60,7 @@ class CustomerPageAnswer(Struct, rename="camel", omit_defaults=True, kw_only=Tru
     customer: BuyerAnswer | UnsetType = UNSET
     credit_balance: int | UnsetType = UNSET
     held_credits: int | UnsetType = UNSET
+    credit_prices: tuple[CreditPrice, ...] | UnsetType = UNSET
     purchases: tuple[OwnPurchase, ...] | UnsetType = UNSET
 
 
@@ -97,6 +98,7 @@ def _answer(view: CustomerPageView) -> CustomerPageAnswer:
         customer=BuyerAnswer(view.customer.name, view.customer.email),
         credit_balance=view.balance.credits,
         held_credits=view.balance.held,
+        credit_prices=credit_prices(view.visit.merchant),
         purchases=tuple(map(_own, view.purchases)),
     )
 

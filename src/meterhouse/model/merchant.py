@@ -11,7 +11,6 @@ from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.errors import FieldError, ValidationFailed
 
 _MAX_WORDS: Final = 200
-_MAX_URL: Final = 2_000
 _MAX_CURRENCIES: Final = 200
 _MAX_CREDITS: Final = 1_000_000
 _CURRENCY: Final = "USD"
@@ -90,14 +89,8 @@ def _faults(said: Merchant) -> list[FieldError]:
         ("logoUrl", said.logo_url),
         ("iconUrl", said.icon_url),
     ):
-        sentences[path] = url and _url_fault(url)
+        sentences[path] = url and text.url_fault(url)
     return [FieldError(path, sentence) for path, sentence in sentences.items() if sentence]
-
-
-def _url_fault(url: str) -> str | None:
-    if not url.startswith(("https://", "http://")):
-        return "must be an absolute URL, e.g. https://example.com/terms"
-    return text.length_fault(url, _MAX_URL)
 
 
 def _currencies_fault(currencies: tuple[str, ...]) -> str | None:

@@ -6,11 +6,13 @@ escape what they write; these checks do not do it for them.
 
 import re
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 MAX_NAME: Final = 100
 MAX_DESCRIPTION: Final = 1_000
+MAX_URL: Final = 2_000
 MAX_METADATA_BYTES: Final = 16 * 1024
 _MAX_EMAIL: Final = 320  # 64 before the @, 255 after it
 
@@ -67,6 +69,19 @@ def length_fault(text: str, most: int) -> str | None:
     if len(text) > most:
         return f"must have at most {most} characters"
     return "must not have control characters" if _CONTROL.search(text) else None
+
+
+def url_fault(url: str, at_most: int = MAX_URL) -> str | None:
+    """Pages send browsers to these addresses: http and https only, and such as every browser reads alike."""
+    sentence = f"must be an http or https address of at most {at_most} characters"
+    if len(url) > at_most or not url.isprintable() or any(each in url for each in " \\"):
+        return sentence
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # of a port or an IPv6 address
+        return sentence
+    return None if is_address else sentence
 
 
 def currency_fault(text: str) -> str | None:

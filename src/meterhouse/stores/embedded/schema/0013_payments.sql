@@ -24,3 +24,6 @@ ALTER TABLE payment_intent ADD COLUMN method_id TEXT;
 -- The sandbox's test card may always be charged again.
 UPDATE payment_intent SET method_owner = 'sandbox', method_id = 'pm_card_visa'
 WHERE card_last4 IS NOT NULL AND scope_id IN (SELECT id FROM scope WHERE environment = 'sandbox');
+
+-- Where a checkout page leads back to without a purchase; NULL for return_url.
+ALTER TABLE hosted_session ADD COLUMN cancel_url TEXT;
