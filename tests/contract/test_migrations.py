@@ -87,7 +87,8 @@ async def test_payments_from_before_know_their_credits_and_sandbox_cards(tmp_pat
         ):  # fmt: skip
             old.execute(
                 "INSERT INTO payment_intent (id, scope_id, customer_ref, purpose, amount, currency, status,"
-                " client_secret, card_brand, card_last4, card_exp_month, card_exp_year, created_at, updated_at)"
+                " client_secret, card_brand, card_last4, card_exp_month, card_exp_year, created_at,"
+                " updated_at)"
                 " VALUES (?, ?, 'cus_1', ?, 2500, 'USD', 'succeeded', 's', 'visa', '4242', 1, 2031, 1, 1)",
                 (ref, scope_id, purpose),
             )

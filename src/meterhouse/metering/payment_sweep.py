@@ -7,15 +7,15 @@ from typing import Final
 import structlog
 
 from meterhouse.metering.payments import Payments
-from meterhouse.model.errors import MeterhouseError
+from meterhouse.model.errors import MeterhouseError, Refused
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
 
 _PAUSE_SECONDS: Final = 0.25
 _WAIT_US: Final = 1_000_000
 """How long a payment is left to its caller, who normally sends `process` at once."""
-_AGAIN_SECONDS: Final = 60.0
-"""When a payment that could not be given, as to a full balance, is tried again."""
+_AGAIN_SECONDS: Final = 600.0
+"""When a payment that could not be given, as to a full balance or a deleted customer, is tried again."""
 _AT_ONCE: Final = 100
 _logger = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class PaymentSweep:
             try:
                 await self._payments.process(Caller(scope, "serve"), ref)
                 given += 1
-            except MeterhouseError as error:
+            except Refused as error:
                 self._refused[ref] = now + _AGAIN_SECONDS
                 _logger.warning("payment_not_given", payment=ref, error=str(error))
         return given
