@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meterhouse.model.customer import Customer
-from meterhouse.model.errors import PaymentNotFound, ProcessorUnavailable
+from meterhouse.model.errors import PaymentNotFound, PaymentsNotConfigured, ProcessorUnavailable
 from meterhouse.model.payment import Card, Intent, NewPayment, PaymentStatus, SavedMethod, Setup
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.settings import Settings
@@ -62,6 +62,8 @@ class Bank:
         self.intents[intent_id] = intent
         if answer in ("down", "paid, answer lost"):
             raise ProcessorUnavailable
+        if answer == "key refused":
+            raise PaymentsNotConfigured
         return intent
 
     async def set_up(self, customer: Customer, key: str) -> Setup:  # noqa: ARG002 - one is enough
@@ -130,7 +132,7 @@ async def _failures(client: Client) -> int:
     return count
 
 
-@pytest.mark.parametrize("lost", ["down", "paid, answer lost"])
+@pytest.mark.parametrize("lost", ["down", "paid, answer lost", "key refused"])
 async def test_a_charge_that_was_cut_off_is_taken_up_and_made_once(tmp_path: Path, lost: str) -> None:
     bank, clock = Bank(), Clock()
     bank.answers = [lost, "paid"]

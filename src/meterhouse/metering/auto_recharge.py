@@ -25,7 +25,13 @@ from meterhouse.model.auto_recharge import (
     waiting,
     with_method,
 )
-from meterhouse.model.errors import CustomerNotFound, MeterhouseError, Refused, ValidationFailed
+from meterhouse.model.errors import (
+    CustomerNotFound,
+    MeterhouseError,
+    PaymentsNotConfigured,
+    Refused,
+    ValidationFailed,
+)
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.payment import PaymentPurpose, PaymentStatus, RechargeTerms, Setup
 from meterhouse.model.tenant import Caller
@@ -37,7 +43,7 @@ _SHARE: Final = 10
 _PAGE: Final = 200
 _CHARGES_AT_ONCE: Final = 4
 _RESUME_US: Final = 60_000_000
-"""A charge that has not ended after so long was left by a server that stopped, and is taken up."""
+"""A charge that has not ended after so long is taken up: the server stopped, or the processor was silent."""
 _UNDECIDED: Final = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
 _DESCRIPTION: Final = "Auto-recharge"
 _logger = structlog.get_logger()
@@ -144,6 +150,7 @@ class RechargeSweep:
         self._ledger = ledger
         self._payments = payments
         self._recharges = recharges
+        self._resting: dict[tuple[int, str], int] = {}
 
     async def once(self) -> None:
         """Look at every balance that is watched, and charge where it is low."""
@@ -151,7 +158,7 @@ class RechargeSweep:
         while page := await self._catalog.auto_recharges.watched(after, _PAGE):
             scope_id, last = page[-1]
             after = (scope_id, last.customer_ref)
-            due = [each for each in await self._low(page) if self._is_due(each[1])]
+            due = [each for each in await self._low(page) if self._is_due(*each)]
             for i in range(0, len(due), _CHARGES_AT_ONCE):
                 await asyncio.gather(*(self._handle(*each) for each in due[i : i + _CHARGES_AT_ONCE]))
             await asyncio.sleep(0)
@@ -184,8 +191,11 @@ class RechargeSweep:
             ]
         return found
 
-    def _is_due(self, config: AutoRecharge) -> bool:
+    def _is_due(self, scope_id: int, config: AutoRecharge) -> bool:
         now_us = self._recharges.now()
+        if self._resting.get((scope_id, config.customer_ref), 0) > now_us:
+            return False
+        self._resting.pop((scope_id, config.customer_ref), None)
         if config.charging is not None:
             return now_us - config.charging.since >= _RESUME_US
         if config.method is None:
@@ -208,6 +218,7 @@ class RechargeSweep:
                 config = started
             await self._charge(caller, config)
         except MeterhouseError as error:
+            self._resting[scope_id, config.customer_ref] = self._recharges.now() + _RESUME_US
             _logger.warning("auto_recharge_failed", customer=config.customer_ref, error=str(error))
 
     async def _begin(self, caller: Caller, seen: AutoRecharge) -> AutoRecharge | None:
@@ -223,7 +234,7 @@ class RechargeSweep:
         )
 
     async def _charge(self, caller: Caller, config: AutoRecharge) -> None:
-        """Bring the charge in flight to its end. Where the processor does not answer, it stays in flight."""
+        """Bring the charge in flight to its end. Where the processor cannot be asked, it stays in flight."""
         charging = config.charging
         assert charging is not None  # noqa: S101 - it was begun
         asked = PaymentRequest(
@@ -236,6 +247,8 @@ class RechargeSweep:
         )
         try:
             payment = await self._payments.charge(caller, asked, config.key, wanted=config.enabled)
+        except PaymentsNotConfigured:
+            raise  # the customer's card is not at fault
         except Refused as error:
             await self._end(caller, config, _reason(error))
             return
