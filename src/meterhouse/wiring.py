@@ -16,11 +16,13 @@ from meterhouse.http.app import build_app
 from meterhouse.http.edge import ASGIApp
 from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.ingest.accept import Ingest
+from meterhouse.metering.auto_recharge import AutoRecharges, RechargeSweep
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
 from meterhouse.metering.customer_page import CustomerPage
 from meterhouse.metering.holds import Holds, HoldSweep
 from meterhouse.metering.limits import Limits
+from meterhouse.metering.payment_sweep import PaymentSweep
 from meterhouse.metering.payments import Payments, Processors
 from meterhouse.metering.purchases import Activations, PurchaseViews
 from meterhouse.metering.usage import UsageRecorder
@@ -104,18 +106,22 @@ async def open_service(
 
         sandbox = SandboxProcessor(SqliteSandboxIntents(database))
         processors = Processors(sandbox, live or _live_processor(settings))
-        usage, ingest = (
-            UsageQueries(warehouse, catalog.directory, steady),
-            Ingest(log, catalog.directory, steady),
-        )
+        usage = UsageQueries(warehouse, catalog.directory, steady)
+        ingest = Ingest(log, catalog.directory, steady)
+        metering = _metering(ledger, catalog, ingest, processors, steady, settings)
         app = build_app(
             ingest,
             Queries(usage, EventQueries(warehouse, catalog.directory), MeterQueries(catalog.meters, usage)),
-            _metering(ledger, catalog, ingest, processors, steady, settings),
+            metering,
             catalog,
             Surroundings(ready, steady, settings.public_url),
         )
-        async with _running(runner.run(warehouse)), _running(HoldSweep(ledger).run()):
+        async with (
+            _running(runner.run(warehouse)),
+            _running(HoldSweep(ledger).run()),
+            _running(PaymentSweep(catalog, metering.payments).run()),
+            _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
+        ):
             yield Service(app, catalog, started, lambda: runner.catch_up(warehouse))
 
 
@@ -141,6 +147,7 @@ def _metering(
         payments,
         Checkout(catalog, ledger, activations, payments),
         CustomerPage(catalog, ledger, views),
+        AutoRecharges(catalog, payments, now, settings.auto_recharges_a_day),
     )
 
 

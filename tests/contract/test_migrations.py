@@ -10,9 +10,11 @@ import msgspec
 
 from meterhouse.model.event import Kind
 from meterhouse.model.meter import default_meters
+from meterhouse.model.payment import SavedMethod
 from meterhouse.model.plan import Plan
 from meterhouse.model.purchase import Origin, Purchase, PurchaseStatus
 from meterhouse.stores.embedded.catalog.meters import SqliteMeters
+from meterhouse.stores.embedded.catalog.payments import SqlitePayments
 from meterhouse.stores.embedded.catalog.purchases import SqlitePurchases
 from meterhouse.stores.embedded.database import Database
 from tests.contract.catalogs import Clock
@@ -76,3 +78,23 @@ async def test_purchases_keep_their_snapshots_when_those_are_put_into_a_table(tm
         assert await purchases.get(7, "pur_1") is None
         assert await purchases.current(8, ["cus_1"]) == [sold[2], sold[1]]
         assert database.reader().execute("SELECT count(*) FROM plan_snapshot").fetchone() == (2,)
+
+
+async def test_payments_from_before_know_their_credits_and_sandbox_cards(tmp_path: Path) -> None:
+    with written_before(tmp_path / "meterhouse.db", "0013") as old:
+        for scope_id, ref, purpose in (
+            (7, "pi_1", "credit_topup"), (8, "pi_2", "credit_topup"), (7, "pi_3", "usage_billing"),
+        ):  # fmt: skip
+            old.execute(
+                "INSERT INTO payment_intent (id, scope_id, customer_ref, purpose, amount, currency, status,"
+                " client_secret, card_brand, card_last4, card_exp_month, card_exp_year, created_at,"
+                " updated_at)"
+                " VALUES (?, ?, 'cus_1', ?, 2500, 'USD', 'succeeded', 's', 'visa', '4242', 1, 2031, 1, 1)",
+                (ref, scope_id, purpose),
+            )
+    with closing(Database(tmp_path / "meterhouse.db")) as database:
+        payments = SqlitePayments(database, Clock())
+        found = [await payments.get(7, "pi_1"), await payments.get(8, "pi_2"), await payments.get(7, "pi_3")]
+        assert [each.credits for each in found if each] == [250_000, 250_000, 0]
+        assert await payments.method(7, "cus_1") == SavedMethod("sandbox", "pm_card_visa")
+        assert await payments.method(8, "cus_1") is None, "in live, a card is saved only where it was agreed"

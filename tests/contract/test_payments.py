@@ -181,10 +181,32 @@ async def test_a_session_that_repeats_by_key_has_the_id_it_was_given(
 ) -> None:
     new = NewHosted(kind=HostedKind.CHECKOUT, customer_ref="cus_1")
     key = Once("createCheckoutSession", "key", b"1")
-    assert await catalog.hosted.open(caller.scope.id, new, key, "a" * 32) == "a" * 32
-    assert await catalog.hosted.open(caller.scope.id, new, key, "a" * 32) == "a" * 32
+    for _ in range(2):
+        assert await catalog.hosted.open(caller.scope.id, new, key, lambda _: "a" * 32) == "a" * 32
     with pytest.raises(IdempotencyConflict):
-        await catalog.hosted.open(caller.scope.id, new, key, "b" * 32)
+        await catalog.hosted.open(caller.scope.id, new, key, lambda _: "b" * 32)
+
+
+@pytest.mark.parametrize("later", [timedelta(minutes=15), timedelta(days=3)])
+async def test_a_repeated_key_opens_an_expired_session_again(
+    opened: OpenedCatalog, caller: Caller, later: timedelta
+) -> None:
+    hosted = opened.catalog.hosted
+    new = NewHosted(kind=HostedKind.CHECKOUT, customer_ref="cus_1")
+    key = Once("createCheckoutSession", "key", b"1")
+
+    async def repeat() -> str:
+        return await hosted.open(caller.scope.id, new, key, lambda opening: f"{opening:032}")
+
+    for opening in range(3):
+        for _ in range(2):
+            assert await repeat() == f"{opening:032}"
+        await hosted.open(caller.scope.id, new)  # deletes what ended more than a day ago
+        opened.clock.advance(later)
+    assert await hosted.use(await repeat())
+    assert await repeat() == f"{3:032}", "a used session is repeated, not opened again"
+    opened.clock.advance(timedelta(hours=1))
+    assert await repeat() == f"{3:032}"
 
 
 async def test_a_scope_is_found_by_its_id(catalog: Catalog, caller: Caller) -> None:

@@ -61,6 +61,20 @@ def seller(server: Server) -> Iterator[httpx.Client]:
         for plan in (
             {"reference": "pln_free", "name": "Free", "limit": 100},
             {"reference": "pln_pro", "name": "Pro", "price": 1900, "limit": 10_000},
+            {
+                "reference": "pln_team",
+                "name": "Team",
+                "type": "hybrid",
+                "basePrice": 4900,
+                "limit": 1000,
+                "overagePolicy": {"allowOverage": True, "maxOverage": 5000},
+                "features": ["C# client"],
+                "usageTiers": [
+                    {"minUsage": 0, "maxUsage": 500, "creditsPerUnit": 50},
+                    {"minUsage": 501, "creditsPerUnit": 30},
+                ],
+            },
+            {"reference": "pln_open", "name": "Open", "price": 9900, "billingCycle": "yearly"},
             {"reference": "pln_payg", "name": "Pay as you go", "type": "usage-based", "creditsPerUnit": 100},
         ):
             assert client.post(f"/v1/sdk/products/{PRODUCT}/plans", json=plan).status_code == 201
@@ -91,6 +105,66 @@ def test_a_customer_picks_a_plan_is_declined_once_pays_and_is_sent_back(open_pag
     expect(page.get_by_text(shop.url.removeprefix("http://"))).to_be_visible()  # where to, before it goes
     page.wait_for_url("**/customer?id=*&from=checkout")
     assert [(each["planRef"], each["status"]) for each in shop.purchases()] == [("pln_pro", "active")]
+
+
+def test_a_plan_says_how_it_is_billed_before_it_is_paid(open_page: Open, shop: Shop) -> None:
+    page = open_page(shop.checkout(), PHONE)
+    team = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Team", exact=True))
+    beyond = "$0.005 each for the first 500, then $0.003 each; at most 5,000 more, billed at the end"
+    renewal = "Every 30 days for $49.00, until you cancel."
+    for said in ("1,000 requests a month", "C# client", beyond, renewal):
+        expect(team.get_by_text(said)).to_be_visible()
+    button(page, "Choose Open").click()
+    expect(page.get_by_text("Unlimited requests")).to_be_visible()
+    expect(page.get_by_text("Every 365 days for $99.00, until you cancel.")).to_be_visible()
+    assert "1,000,000,000,000" not in page.inner_text("body")
+
+
+def test_the_browsers_back_button_goes_to_the_step_before(open_page: Open, shop: Shop) -> None:
+    page = open_page(shop.checkout(), PHONE)
+    title = page.get_by_role("heading", level=1)
+    button(page, "Choose Pro").click()
+    expect(page.get_by_text("Due today")).to_be_visible()
+    page.go_back()
+    expect(title).to_have_text("Choose a plan for Content API")
+    page.go_forward()
+    expect(button(page, "Pay $19.00")).to_be_visible()
+    page.go_back()
+    button(page, "Start Pay as you go").click()
+    button(page, "Continue").click()
+    expect(button(page, "Pay $10.00")).to_be_visible()
+    page.go_back()
+    expect(title).to_have_text("Add credits")
+    page.go_forward()
+    button(page, "Pay $10.00").click()
+    expect(title).to_have_text("You are all set")
+    page.go_back()
+    expect(title).to_have_text("You are all set")
+    (bought,) = shop.purchases()
+    assert bought["planRef"] == "pln_payg"
+
+
+def test_every_step_leads_back_to_the_seller(open_page: Open, shop: Shop) -> None:
+    back = f"{shop.own_page()}&from=cancelled"
+    page = open_page(shop.checkout(returnUrl="https://example.com/done", cancelUrl=back), PHONE)
+    for step in ("Choose Pro", None):
+        assert page.get_by_role("link", name="Back to Northwind AI").get_attribute("href") == back
+        expect(page.get_by_role("link", name="Not now")).to_be_visible()
+        if step is not None:
+            button(page, step).click()
+            expect(page.get_by_text("Due today")).to_be_visible()
+    page.get_by_role("link", name="Not now").click()
+    page.wait_for_url("**/customer?id=*&from=cancelled")
+    assert shop.purchases() == []
+
+
+def test_an_unlimited_plan_is_not_printed_as_a_number(open_page: Open, shop: Shop) -> None:
+    page = open_page(shop.checkout(planRef="pln_open"), PHONE)
+    button(page, "Pay $99.00").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are all set")
+    page.goto(shop.own_page())
+    expect(page.get_by_text("no limit")).to_be_visible()
+    assert "1,000,000,000,000" not in page.inner_text("body")
 
 
 def test_a_link_that_was_used_is_told_so(open_page: Open, shop: Shop) -> None:
@@ -138,7 +212,7 @@ def test_a_customer_cancels_the_renewal_and_takes_it_up_again(open_page: Open, s
 
 
 def test_the_pages_fit_a_phone(open_page: Open, shop: Shop) -> None:
-    for link in (shop.checkout(), shop.checkout(planRef="pln_pro"), shop.own_page()):
+    for link in (shop.checkout(), shop.checkout(planRef="pln_team"), shop.own_page()):
         page = open_page(link, PHONE)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert overflow(page) <= 0

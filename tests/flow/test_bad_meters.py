@@ -21,9 +21,9 @@ EITHER: Final[list[tuple[dict[str, Any], str, str]]] = [
     ({"properties": {"plan": ["pro", 5]}}, "properties", "has a member that must be a string, not a number"),
     ({"meterNames": {}}, "meterNames", "must be an array, not an object"),
     (
-        {"displayName": "<b>"},
+        {"displayName": "a\tb"},
         "displayName",
-        "may have letters, digits, spaces and . , ' \" & / ( ) + : - only",
+        "must not have control characters",
     ),
     ({"unit": "u" * 51}, "unit", "must have at most 50 characters"),
 ]

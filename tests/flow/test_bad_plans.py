@@ -9,12 +9,13 @@ from tests.flow.answers import faults, ok
 from tests.flow.shop import PLANS, made_plan
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"name": None}, "name"),
-    ({"name": "x"}, "name"),
+    ({"name": ""}, "name"),
     ({"name": "x" * 201}, "name"),
-    ({"name": "<b>"}, "name"),
+    ({"name": "two\nlines"}, "name"),
     ({"description": "x" * 501}, "description"),
-    ({"description": "<b>"}, "description"),
+    ({"description": "a bell \x07"}, "description"),
+    ({"features": ["Priority support", ""]}, "features.1"),
+    ({"features": ["a\x00b"]}, "features.0"),
     ({"reference": "prd_1"}, "reference"),
     ({"reference": "pln_" + "x" * 17}, "reference"),
     ({"type": 5}, "type"),
@@ -78,7 +79,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"overagePolicy": {"maxOverage": 1.5}}, "overagePolicy.maxOverage"),
     ({"overagePolicy": {"overageRate": -1}}, "overagePolicy.overageRate"),
     ({"overagePolicy": {"allowOverage": "yes"}}, "overagePolicy.allowOverage"),
-    ({"features": []}, "features"),
+    ({"features": "all"}, "features"),
+    ({"features": ["SSO", 5]}, "features.1"),
+    ({"isFreeTier": "yes"}, "isFreeTier"),
     ({"features": {"x": "y" * 17_000}}, "features"),
     ({"limits": {"x": "y" * 17_000}}, "limits"),
     ({"metadata": {"x": "y" * 17_000}}, "metadata"),
@@ -137,7 +140,7 @@ async def test_a_plan_keeps_its_reference_and_its_product(client: Client) -> Non
 
 async def test_one_answer_names_every_fault(client: Client) -> None:
     refused = await client.post(
-        PLANS, json={"price": -1, "status": "gone", "trialDays": 0.5, "usageTiers": [{}]}
+        PLANS, json={"name": "", "price": -1, "status": "gone", "trialDays": 0.5, "usageTiers": [{}]}
     )
     assert set(faults(refused)) == {
         "name", "price", "status", "trialDays", "usageTiers.0.minUsage", "usageTiers.0.creditsPerUnit",

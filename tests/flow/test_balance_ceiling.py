@@ -67,6 +67,7 @@ async def test_a_topup_that_has_no_room_is_refused_before_it_is_paid(client: Cli
     assert await balance(client) == MOST - 9_999
     ok(await client.post(ADJUSTMENTS, json={"credits": -1}))
     await confirm(client, early)
+    ok(await process(client, early))
     assert await balance(client) == MOST
 
 

@@ -26,7 +26,7 @@ def listed() -> list[tuple[str, str]]:
 
 async def test_a_route_that_is_said_not_to_be_built_is_not_there(client: Client) -> None:
     routes = listed()
-    assert len(routes) == 11
+    assert len(routes) == 8
     for method, path in routes:
         answer = await client.request(method, re.sub(r"\{\w+\}", "prd_content_api", path), json={})
         error(answer, 404, "not_found")

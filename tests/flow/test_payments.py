@@ -85,11 +85,14 @@ async def test_a_payment_gives_nothing_again_after_its_purchase_has_ended(client
 
 
 async def test_a_customer_that_was_deleted_is_given_nothing(client: Client) -> None:
-    made = await intent(client, planRef=await plan(client, price=1900))
+    pro = await plan(client, price=1900)
+    unpaid, paid = await intent(client, planRef=pro), await intent(client, "other", planRef=pro)
+    await confirm(client, paid)
     ok(await client.delete(f"/v1/sdk/customers/{CUSTOMER}"))
-    path = f"/v1/payment-intents/{made['processorPaymentId']}/confirm"
-    error(await client.post(path, json={"clientSecret": made["clientSecret"]}), 404, "customer_not_found")
-    error(await process(client, made), 404, "customer_not_found")
+    path = f"/v1/payment-intents/{unpaid['processorPaymentId']}/confirm"
+    error(await client.post(path, json={"clientSecret": unpaid["clientSecret"]}), 404, "customer_not_found")
+    error(await process(client, unpaid), 400, "payment_not_succeeded")
+    error(await process(client, paid), 404, "customer_not_found")
     assert ok(await client.get("/v1/sdk/purchases"))["purchases"] == []
 
 
@@ -113,14 +116,15 @@ async def test_what_was_declined_may_be_tried_again(client: Client) -> None:
     assert await balance(client) == 0
     await confirm(client, made)
     assert (await confirm(client, made, "decline"))["status"] == "succeeded"  # it stays paid
-    assert ok(await process(client, made)) == {"status": "succeeded"}
+    assert ok(await process(client, made)) == {"status": "succeeded", "creditsAdded": 250_000}
 
 
 async def test_a_top_up_gives_credits_exactly_once(client: Client) -> None:
     made = await topup(client)
     await confirm(client, made)
     await confirm(client, made)
-    ok(await process(client, made))
+    for _ in range(2):
+        assert ok(await process(client, made)) == {"status": "succeeded", "creditsAdded": 250_000}
     assert await balance(client) == 250_000
     (move,) = ok(await client.get(f"/v1/customers/{CUSTOMER}/credits"))["items"]
     assert (move["type"], move["amount"], move["idempotencyKey"]) == (
@@ -257,4 +261,5 @@ async def test_an_intent_outlives_the_server(tmp_path: Path) -> None:
     async with open_service(settings) as service:
         client = speak_to(service, secret)
         await confirm(client, made)
+        ok(await process(client, made))
         assert await balance(client) == 250_000

@@ -56,7 +56,7 @@ async def test_one_answer_names_every_fault(client: Client) -> None:
     refused = await client.post(
         URL,
         json={
-            "name": "x", "description": "<", "productType": "x" * 101, "status": "gone",
+            "name": "x", "description": "\u200b", "productType": "x" * 101, "status": "gone",
             "taxBehavior": "none", "defaultCurrency": "dollars", "config": {"validityPeriod": 0},
             "imageUrl": "x" * 2001, "reference": "cus_1",
         },

@@ -43,8 +43,8 @@ def test_a_merchant_is_read_from_a_file_or_stdin(run: Run, tmp_path: Path) -> No
     ("said", "sentence"),
     [
         ({"legalName": None}, "legalName"),
-        ({"displayName": " "}, "displayName must not be empty"),
-        ({"termsUrl": "example.com"}, "termsUrl must be an absolute URL"),
+        ({"displayName": " "}, "displayName must show something"),
+        ({"termsUrl": "example.com"}, "termsUrl must be an http or https address"),
         ({"country": "Sweden"}, "country must be an ISO 3166 code"),
         ({"supportEmail": "nobody"}, "supportEmail must be an email address"),
         ({"supportedTopupCurrencies": ["dollars"]}, "supportedTopupCurrencies must be"),

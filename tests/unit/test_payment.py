@@ -2,8 +2,10 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from meterhouse.model.errors import PaymentNotSucceeded, ValidationFailed
+from meterhouse.model.merchant import Merchant
 from meterhouse.model.payment import (
     Card,
     Intent,
@@ -60,8 +62,16 @@ def test_a_top_up_is_from_100_to_10_000_000_minor_units() -> None:
     assert topup_fault(None) == "is required"
 
 
-def test_a_cent_buys_a_hundred_credits() -> None:
-    assert requested(NEW, INTENT, 1).credits == 250_000
+def test_a_minor_unit_buys_a_hundred_credits_unless_the_seller_says_more() -> None:
+    seller = Merchant(display_name="A", legal_name="A")
+    assert seller.topup_currencies == ("USD",)
+    assert seller.credits_for(2500, "USD") == 250_000
+    seller = replace(
+        seller, default_currency="sek", supported_topup_currencies=("EUR", "SEK"),
+        credits_per_minor_unit={"EUR": 1_100},
+    )  # fmt: skip
+    assert seller.topup_currencies == ("SEK", "EUR")
+    assert (seller.credits_for(100, "SEK"), seller.credits_for(100, "EUR")) == (10_000, 110_000)
 
 
 def test_what_has_succeeded_stays_so() -> None:

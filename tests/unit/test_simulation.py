@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from meterhouse.cli.simulation.company import PRODUCTS, Company
 from meterhouse.cli.simulation.pace import Clock, batches
+from meterhouse.cli.simulation.sales import OFFERS, SEARCHES, metered, sales
 from meterhouse.cli.simulation.traffic import GONE_CUSTOMER, MINUTE_US, Plan, Sending, Traffic
+from meterhouse.model.event import to_microseconds
 from meterhouse.model.ref import Prefix, is_ref
 from meterhouse.model.text import email_fault, name_fault
 from meterhouse_sdk import NewEvent
@@ -115,6 +117,28 @@ def test_customers_and_products_are_such_as_the_server_takes() -> None:
         assert name_fault(customer.name) is None
         assert email_fault(f"{customer.external_ref}@demo.local") is None
     assert all(is_ref(product.ref, Prefix.PRODUCT) for product in PRODUCTS)
+
+
+def test_the_same_seed_gives_the_same_sales_to_every_customer() -> None:
+    company = Company(seed=3, customers=200)
+    sold = list(sales(company, 3))
+    assert sold == list(sales(company, 3))
+    assert {sale.customer for sale in sold} == set(company.customers)
+    assert {sale.offer.ref for sale in sold} == {offer.ref for offer in OFFERS}
+    assert any(sale.used == sale.offer.most for sale in sold), "some are used up"
+    assert all((sale.credits > 0) == (sale.offer is SEARCHES) for sale in sold)
+    assert all(is_ref(offer.ref, Prefix.PLAN) for offer in OFFERS)
+
+
+def test_good_calls_after_the_opening_count_towards_limits() -> None:
+    sendings = list(islice(Traffic(PLAN).since(MIDNIGHT), 5_000))
+    refs = {sending.customer: "cus_1" for sending in sendings if sending.customer != GONE_CUSTOMER}
+    since, until = MIDNIGHT + MINUTE_US, sendings[-1].at
+    found = metered(sendings, refs, since, until)
+    assert len(found) > 1_000
+    keys = {event.idempotency_key for event in found}
+    assert len(keys) >= len(found) * 0.95, "repeats have the same key"
+    assert all(since <= to_microseconds(event.timestamp) <= until for event in found if event.timestamp)
 
 
 class Time:

@@ -1,4 +1,4 @@
-"""`meterhouse demo`: the traffic of an AI company that does not exist, sent to a server that does."""
+"""`meterhouse demo`: sales and traffic of an AI company that does not exist, sent to a real server."""
 
 import signal
 import time
@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Annotated, Final
 
 import typer
+from msgspec import Struct
 from rich.console import Console
 from rich.live import Live
 from rich.progress import Progress
@@ -17,6 +18,7 @@ from meterhouse.cli.client import ApiKey, Url, connected
 from meterhouse.cli.options import sentences
 from meterhouse.cli.simulation.board import Board
 from meterhouse.cli.simulation.pace import Clock, batches
+from meterhouse.cli.simulation.sales import check, metered, open_shop, sales
 from meterhouse.cli.simulation.stage import first_day, set_up
 from meterhouse.cli.simulation.traffic import Plan, Sending, Traffic
 from meterhouse.model.event import from_microseconds, to_microseconds
@@ -40,10 +42,11 @@ def demo(  # noqa: PLR0913, PLR0917 - the options of the command
     events: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
     seed: Annotated[int, typer.Option(help="Another number is another company.")] = 1,
 ) -> None:
-    """Simulate a company's usage until stopped: with rhythms, growth, bursts, repeats, late and bad events.
+    """Simulate a company until stopped: its plans, purchases and credits, and its customers' usage.
 
-    Give it a key of its own, sandbox. The same options send the same events for the same minutes, with
-    the same keys: what was sent before counts once.
+    Usage has rhythms, growth, bursts, repeats, late and bad events. Calls of the chat and search products
+    also count towards limits, and limits are checked. Give it a key of its own, sandbox. The same options
+    send the same events for the same minutes, with the same keys: what was sent before counts once.
     """
     console = Console(stderr=True)
     board = Board()
@@ -54,6 +57,10 @@ def demo(  # noqa: PLR0913, PLR0917 - the options of the command
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task("customers", total=customers)
             refs = set_up(client, traffic.company, now.date(), lambda: progress.advance(task))
+            sold = list(sales(traffic.company, seed))
+            task = progress.add_task("purchases", total=len(sold))
+            open_shop(client, sold, refs, f"{seed}-{customers}", lambda: progress.advance(task))
+        shop = Shop(client, refs, to_microseconds(datetime.now(UTC)), board)
         start_us = to_microseconds(now - timedelta(days=backfill_days))
         clock = Clock(lambda: time.time_ns() // 1000, time.sleep)
         sendings = islice(traffic.since(start_us), events)
@@ -61,7 +68,7 @@ def demo(  # noqa: PLR0913, PLR0917 - the options of the command
         try:
             with _shown(board, console):
                 for batch in batches(sendings, start_us, speed, clock):
-                    _send(client, batch, refs, board)
+                    _send(shop, batch)
         except KeyboardInterrupt:
             pass
         finally:
@@ -76,10 +83,23 @@ def _shown(board: Board, console: Console) -> AbstractContextManager[object]:
     return Live(board, console=console, refresh_per_second=_REFRESHES_A_SECOND)
 
 
-def _send(client: Meterhouse, batch: Iterable[Sending], refs: dict[str, str], board: Board) -> None:
+class Shop(Struct, frozen=True):
+    """refs: the customers' by external ref. opened_us: calls before it count towards no limit."""
+
+    client: Meterhouse
+    refs: dict[str, str]
+    opened_us: int
+    board: Board
+
+
+def _send(shop: Shop, batch: Iterable[Sending]) -> None:
     sendings = list(batch)
-    result = client.create_events(_event(sending, refs) for sending in sendings)
-    board.note(result.results, sendings[-1].at)
+    result = shop.client.create_events(_event(sending, shop.refs) for sending in sendings)
+    shop.board.note(result.results, sendings[-1].at)
+    counted = metered(sendings, shop.refs, shop.opened_us, sendings[-1].at)
+    if counted:
+        shop.client.record_meter_events(counted)
+        shop.board.note_metered(len(counted), check(shop.client, counted))
 
 
 def _event(sending: Sending, refs: dict[str, str]) -> NewEvent:

@@ -8,6 +8,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from meterhouse.http import access, events, failures, limits, openapi, usages
 from meterhouse.http.auth import Authenticator
+from meterhouse.http.auto_recharge import AutoRechargeRoutes
 from meterhouse.http.checkout import CheckoutRoutes
 from meterhouse.http.credits import CreditRoutes
 from meterhouse.http.customer_page import CustomerPageRoutes
@@ -85,6 +86,7 @@ def _table(
     period = PeriodRoutes(catalog.purchases, metering.views)
     credit = CreditRoutes(metering.credits)
     payment = PaymentRoutes(metering.payments, catalog, metering.views)
+    recharge = AutoRechargeRoutes(metering.auto_recharges, metering.payments.processors)
     hosted = HostedRoutes(catalog, metering.views, addresses)
     checkout = CheckoutRoutes(metering.checkout)
     page = CustomerPageRoutes(metering.customer_page)
@@ -158,6 +160,9 @@ def _table(
         Route("POST", "/v1/sdk/payment-intents/{reference:str}/process", "processPaymentIntent", payment.process),
         Route("POST", "/v1/sdk/payment-intents/{reference:str}/business-details", "setBusinessDetails", payment.business_details),
         Route("GET", "/v1/sdk/payment-method", "getPaymentMethod", payment.card, errors=(404,)),
+        Route("GET", "/v1/sdk/auto-recharge", "getAutoRecharge", recharge.get, errors=(404,)),
+        Route("PUT", "/v1/sdk/auto-recharge", "saveAutoRecharge", recharge.save, errors=(404,)),
+        Route("DELETE", "/v1/sdk/auto-recharge", "disableAutoRecharge", recharge.disable, errors=(404,)),
         # Hosted sessions, and the pages that customers open with a link
         Route("POST", "/v1/sdk/customers/customer-sessions", "createCustomerSession", hosted.open_customer, 201, errors=(404,)),
         Route("GET", "/v1/sdk/customers/customer-sessions/{session_id:str}", "getCustomerSession", hosted.customer_session),

@@ -3,18 +3,17 @@
 from typing import Literal
 
 from litestar.params import FromPath, JSONBody
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
+from meterhouse.http.offers import OfferAnswer, offer
 from meterhouse.http.refs import check_refs
 from meterhouse.http.render import iso
 from meterhouse.metering.checkout import Checkout, CheckoutView, Step
 from meterhouse.metering.visits import Visit
-from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.hosted import HostedStatus, Purpose
 from meterhouse.model.merchant import Merchant
 from meterhouse.model.payment import TestOutcome
-from meterhouse.model.plan import BillingCycle, Plan, PlanType, PricingOption
 from meterhouse.model.product import Product
 from meterhouse.model.tenant import Environment
 from meterhouse.model.units import Number
@@ -28,7 +27,7 @@ class SelectPlanBody(Struct, rename="camel"):
 
 
 class SelectTopupBody(Struct, rename="camel"):
-    """amount: minor units, 100 to 10 000 000. currency: USD."""
+    """amount: minor units, 100 to 10 000 000. currency: left out, the seller's default one."""
 
     amount: Number = None
     currency: str | None = None
@@ -38,29 +37,6 @@ class PayBody(Struct, rename="camel"):
     """outcome: `success` or `decline`."""
 
     outcome: TestOutcome | None = None
-
-
-class OfferAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A plan as it is offered. price, setupFee: minor units of `currency`. limit: 0 for any number."""
-
-    reference: str
-    name: str
-    type: PlanType
-    price: int
-    currency: str
-    pricing_options: tuple[PricingOption, ...]
-    limit: int
-    measures: str
-    features: Raw
-    requires_payment: bool
-    description: str = ""
-    setup_fee: int = 0
-    free_units: int = 0
-    credits_per_unit: int = 0
-    trial_days: int = 0
-    access_expiry_days: int = 0
-    billing_cycle: BillingCycle | None = None
-    is_prepaid: bool = False
 
 
 class OffersAnswer(Struct):
@@ -78,12 +54,20 @@ class SoldAnswer(Struct, rename="camel"):
     description: str
 
 
+class CreditPrice(Struct, rename="camel"):
+    """A currency that credits are sold in, and how many of them one minor unit buys."""
+
+    currency: str
+    credits_per_minor_unit: int
+
+
 class CheckoutAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A checkout session. Of one that has ended only status, merchant and returnUrl are told.
+    """A checkout session. One that has ended has only status, merchant, and backUrl; once used, returnUrl.
 
     step: what the customer does next. payment: `test` where test buttons pay, else `unavailable`.
-    amount: minor units of `currency` to be paid now; credits: what they buy. declined: why the last try was.
-    currentPlanRef: what the customer has of the product.
+    amount: minor units of `currency` to be paid now; credits: how many they buy. declined: why the last
+    try was. currentPlanRef: the customer's plan of the product. creditPrices: the first currency is the
+    seller's default one. returnUrl: where to go when done; backUrl: where to go without buying.
     """
 
     status: HostedStatus
@@ -101,8 +85,10 @@ class CheckoutAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
     currency: str | UnsetType = UNSET
     credits: int | UnsetType = UNSET
     credit_balance: int | UnsetType = UNSET
+    credit_prices: tuple[CreditPrice, ...] | UnsetType = UNSET
     declined: str | UnsetType = UNSET
     return_url: str | UnsetType = UNSET
+    back_url: str | UnsetType = UNSET
 
 
 class CheckoutRoutes:
@@ -121,7 +107,7 @@ class CheckoutRoutes:
         visit = await self._checkout.visit(session_id)
         if visit.status is not HostedStatus.ACTIVE:
             return OffersAnswer(())
-        return OffersAnswer(tuple(map(_offer, await self._checkout.offers(visit))))
+        return OffersAnswer(tuple(map(offer, await self._checkout.offers(visit))))
 
     async def select_plan(self, session_id: FromPath[str], data: JSONBody[SelectPlanBody]) -> CheckoutAnswer:
         """Choose a plan; one that costs nothing to begin with is activated at once."""
@@ -156,13 +142,13 @@ def _ended(visit: Visit) -> CheckoutAnswer:
         merchant=visit.merchant,
         expires_at=iso(visit.session.expires_at),
         return_url=(visit.session.return_url if used else None) or UNSET,
+        back_url=UNSET if used else visit.session.back_url or UNSET,
     )
 
 
 def _answer(view: CheckoutView) -> CheckoutAnswer:
     session, environment = view.visit.session, view.visit.caller.scope.environment
     payment = view.payment
-    topup = session.amount is not None and view.amount is not None
     return CheckoutAnswer(
         status=view.visit.status,
         environment=environment,
@@ -173,39 +159,22 @@ def _answer(view: CheckoutView) -> CheckoutAnswer:
         payment="test" if environment is Environment.SANDBOX else "unavailable",
         customer=BuyerAnswer(view.customer.name, view.customer.email),
         product=UNSET if view.product is None else _sold(view.product),
-        plan=UNSET if view.plan is None else _offer(view.plan),
+        plan=UNSET if view.plan is None else offer(view.plan),
         current_plan_ref=UNSET if view.current is None else view.current.plan_ref,
         amount=UNSET if view.amount is None else view.amount,
         currency=view.currency or UNSET,
-        credits=(view.amount or 0) * CREDITS_PER_MINOR_UNIT if topup else UNSET,
+        credits=UNSET if view.credits is None else view.credits,
         credit_balance=view.balance,
+        credit_prices=credit_prices(view.visit.merchant),
         declined=UNSET if payment is None else payment.failure or UNSET,
         return_url=session.return_url or UNSET,
+        back_url=session.back_url or UNSET,
     )
+
+
+def credit_prices(merchant: Merchant) -> tuple[CreditPrice, ...]:
+    return tuple(CreditPrice(each, merchant.credits_for(1, each)) for each in merchant.topup_currencies)
 
 
 def _sold(product: Product) -> SoldAnswer:
     return SoldAnswer(product.ref, product.name, product.description)
-
-
-def _offer(plan: Plan) -> OfferAnswer:
-    return OfferAnswer(
-        reference=plan.ref,
-        name=plan.name,
-        type=plan.type,
-        price=plan.period_price,
-        currency=plan.currency,
-        pricing_options=plan.pricing_options,
-        limit=plan.limit,
-        measures=plan.measures,
-        features=plan.free_form("features"),
-        requires_payment=plan.requires_payment,
-        description=plan.description,
-        setup_fee=plan.setup_fee,
-        free_units=plan.free_units,
-        credits_per_unit=plan.credits_per_unit,
-        trial_days=plan.trial_days,
-        access_expiry_days=plan.access_expiry_days,
-        billing_cycle=plan.billing_cycle,
-        is_prepaid=plan.is_prepaid,
-    )

@@ -3,9 +3,9 @@
 from litestar.params import FromPath
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from meterhouse.http.checkout import BuyerAnswer
+from meterhouse.http.checkout import BuyerAnswer, CreditPrice, credit_prices
 from meterhouse.http.render import iso, iso_or_unset
-from meterhouse.http.user_info import UserUsage, user_usage
+from meterhouse.http.user_info import total_of, user_usage
 from meterhouse.metering.customer_page import CustomerPage, CustomerPageView
 from meterhouse.metering.purchases import PurchaseView
 from meterhouse.model.hosted import HostedStatus
@@ -13,6 +13,15 @@ from meterhouse.model.merchant import Merchant
 from meterhouse.model.plan import BillingCycle, PlanType
 from meterhouse.model.purchase import PurchaseStatus
 from meterhouse.model.tenant import Environment
+
+
+class OwnUsage(Struct, rename="camel"):
+    """Units of the current period. remaining, total, percentUsed: null where there is no limit."""
+
+    used: Raw
+    remaining: int | None
+    total: Raw | None
+    percent_used: Raw | None
 
 
 class OwnPurchase(Struct, rename="camel", omit_defaults=True, kw_only=True):
@@ -29,7 +38,7 @@ class OwnPurchase(Struct, rename="camel", omit_defaults=True, kw_only=True):
     price: int
     currency: str
     features: Raw
-    usage: UserUsage
+    usage: OwnUsage
     measures: str
     renews: bool
     can_reactivate: bool
@@ -51,6 +60,7 @@ class CustomerPageAnswer(Struct, rename="camel", omit_defaults=True, kw_only=Tru
     customer: BuyerAnswer | UnsetType = UNSET
     credit_balance: int | UnsetType = UNSET
     held_credits: int | UnsetType = UNSET
+    credit_prices: tuple[CreditPrice, ...] | UnsetType = UNSET
     purchases: tuple[OwnPurchase, ...] | UnsetType = UNSET
 
 
@@ -88,6 +98,7 @@ def _answer(view: CustomerPageView) -> CustomerPageAnswer:
         customer=BuyerAnswer(view.customer.name, view.customer.email),
         credit_balance=view.balance.credits,
         held_credits=view.balance.held,
+        credit_prices=credit_prices(view.visit.merchant),
         purchases=tuple(map(_own, view.purchases)),
     )
 
@@ -103,7 +114,7 @@ def _own(view: PurchaseView) -> OwnPurchase:
         price=plan.period_price,
         currency=purchase.currency,
         features=plan.free_form("features"),
-        usage=user_usage(view),
+        usage=_usage(view),
         measures=plan.measures,
         renews=purchase.renews,
         can_reactivate=purchase.cancelled_at is not None,
@@ -114,3 +125,10 @@ def _own(view: PurchaseView) -> OwnPurchase:
         end_date=iso_or_unset(purchase.ends_at),
         trial_end_date=iso_or_unset(purchase.trial_ends_at),
     )
+
+
+def _usage(view: PurchaseView) -> OwnUsage:
+    usage = user_usage(view)
+    if total_of(view) is None:
+        return OwnUsage(usage.used, None, None, None)
+    return OwnUsage(usage.used, usage.remaining, usage.total, usage.percent_used)

@@ -1,8 +1,10 @@
 """Customer sessions, checkout sessions and user info over HTTP (contract §3.3, §3.7)."""
 
 import hmac
+from functools import partial
 from typing import Final, Literal
 
+import msgspec
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
@@ -15,9 +17,11 @@ from meterhouse.http.refs import check_refs
 from meterhouse.http.render import iso
 from meterhouse.http.user_info import UserAnswer, UserInfoAnswer, sentence, user_purchase
 from meterhouse.metering.purchases import PurchaseViews
+from meterhouse.model import text
 from meterhouse.model.customer import Customer
 from meterhouse.model.errors import (
     CustomerNotFound,
+    FieldError,
     PlanNotFound,
     ProductNotFound,
     SessionNotFound,
@@ -29,8 +33,6 @@ from meterhouse.model.product import Product
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
 
-_MAX_URL: Final = 2_000
-"""Characters of a returnUrl."""
 _ID_CHARACTERS: Final = 32
 
 
@@ -59,13 +61,18 @@ class CustomerSessionState(Struct, rename="camel", kw_only=True):
 
 
 class CheckoutSessionBody(Struct, rename="camel"):
-    """planRef: left out, the customer chooses. purpose credit_topup needs no product."""
+    """planRef: left out, the customer chooses. purpose credit_topup needs no product.
+
+    returnUrl: where the customer goes afterwards. cancelUrl: where the page leads back to, without buying;
+    left out, to returnUrl. Both are http or https addresses.
+    """
 
     customer_ref: str | None = None
     product_ref: str | None = None
     plan_ref: str | None = None
     purpose: Literal["credit_topup"] | None = None
     return_url: str | None = None
+    cancel_url: str | None = None
 
 
 class CheckoutSessionAnswer(Struct, rename="camel"):
@@ -134,8 +141,14 @@ class HostedRoutes:
         if data.purpose is None:
             required["productRef"] = data.product_ref
         check_refs(required, {"productRef": data.product_ref, "planRef": data.plan_ref})
-        if (fault := _url_fault(data.return_url)) is not None:
-            raise ValidationFailed.of("returnUrl", fault)
+        urls = {"returnUrl": data.return_url, "cancelUrl": data.cancel_url}
+        faults = [
+            FieldError(path, fault)
+            for path, url in urls.items()
+            if url is not None and (fault := text.url_fault(url))
+        ]
+        if faults:
+            raise ValidationFailed(faults)
         customer = await self._customer(caller, data.customer_ref or "")
         if data.product_ref is not None:
             await self._product(caller, data.product_ref)
@@ -150,6 +163,7 @@ class HostedRoutes:
             plan_ref=data.plan_ref,
             purpose=Purpose.PRODUCT if data.purpose is None else Purpose.CREDIT_TOPUP,
             return_url=data.return_url,
+            cancel_url=data.cancel_url,
         )
         session_id, url = await self._open(caller, new, request, key)
         return CheckoutSessionAnswer(session_id, url)
@@ -177,11 +191,14 @@ class HostedRoutes:
     async def _open(
         self, caller: Caller, new: NewHosted, request: AnyRequest, key: str | None = None
     ) -> tuple[str, str]:
-        """Return the id and the address of a new session. The same key again returns the same ones."""
+        """Return the id and the address of a session. A repeated key returns them again until they expire."""
         headers = dict(request.scope["headers"])
-        once = Once.of(f"create{new.kind.capitalize()}Session", key, new)
-        again = None if key is None else _repeatable_id(headers, new.kind, key)
-        session_id = await self._catalog.hosted.open(caller.scope.id, new, once, again)
+        once = Once.of(f"create{new.kind.capitalize()}Session", key, _meaning(new))
+        if key is None:
+            session_id = await self._catalog.hosted.open(caller.scope.id, new)
+        else:
+            ids = partial(_repeatable_id, headers, new.kind, key)
+            session_id = await self._catalog.hosted.open(caller.scope.id, new, once, ids)
         return session_id, self._addresses.of(new.kind, session_id, headers)
 
     async def _customer(self, caller: Caller, ref: str) -> Customer:
@@ -197,19 +214,19 @@ class HostedRoutes:
         return product
 
 
-def _repeatable_id(headers: dict[bytes, bytes], kind: HostedKind, key: str) -> str:
-    """Return the session id that a caller's idempotency key stands for.
+def _meaning(new: NewHosted) -> dict[str, object]:
+    """Return what a key stands for. A field that was added later counts only where it is given."""
+    meaning = msgspec.structs.asdict(new)
+    if new.cancel_url is None:
+        del meaning["cancel_url"]
+    return meaning
 
-    Ids are not kept: a repeat has to make it again, and only who has the caller's own secret can.
+
+def _repeatable_id(headers: dict[bytes, bytes], kind: HostedKind, key: str, opening: int) -> str:
+    """Return the session id that a caller's idempotency key stands for. opening: see `SessionIds`.
+
+    The store keeps no ids: a repeat computes the id again, which needs the caller's own secret.
     """
     secret = headers.get(b"authorization") or (cookies.secret_of(headers) or "").encode()
-    return hmac.digest(secret, f"{kind} session {key}".encode(), "sha256").hex()[:_ID_CHARACTERS]
-
-
-def _url_fault(url: str | None) -> str | None:
-    """A page of ours sends browsers there: http and https only."""
-    if url is None:
-        return None
-    if len(url) > _MAX_URL or not url.startswith(("https://", "http://")):
-        return f"must be an http or https address of at most {_MAX_URL} characters"
-    return None
+    name = f"{kind} session {key}" + (f" {opening}" if opening else "")
+    return hmac.digest(secret, name.encode(), "sha256").hex()[:_ID_CHARACTERS]

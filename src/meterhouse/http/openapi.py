@@ -50,13 +50,13 @@ _REQUIRED: Final = {
     "ProcessBody": ["customerRef"],
     "ConfirmBody": ["clientSecret"],
     "BusinessBody": ["isBusiness"],
+    "AutoRechargeBody": ["customerRef", "enabled", "triggerType", "currency"],
     "SelectPlanBody": ["planRef"],
     "SelectTopupBody": ["amount"],
     "PayBody": ["outcome"],
     "NewCustomer": ["email"],
     "NewProduct": ["name"],
     "NewMeter": ["name"],
-    "NewPlan": ["name"],
 }
 _END: Final = re.compile(r"[.;](?:\s|$)")
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from meterhouse.http.service import Ready
+from meterhouse.metering.auto_recharge import AutoRecharges
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
 from meterhouse.metering.customer_page import CustomerPage
@@ -39,6 +40,7 @@ class Metering(Struct, frozen=True):
     payments: Payments
     checkout: Checkout
     customer_page: CustomerPage
+    auto_recharges: AutoRecharges
 
 
 class Surroundings(Struct, frozen=True):

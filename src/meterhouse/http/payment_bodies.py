@@ -3,12 +3,16 @@
 from msgspec import UNSET, Struct, UnsetType
 
 from meterhouse.http.purchase_answer import PurchaseAnswer
+from meterhouse.http.recharge_bodies import TermsBody
 from meterhouse.model.payment import PaymentPurpose, PaymentStatus, TestOutcome
 from meterhouse.model.units import Number
 
 
 class PaymentBody(Struct, rename="camel"):
-    """purpose product needs productRef and planRef; the others amount (minor units) and currency."""
+    """purpose product needs productRef and planRef; the others amount (minor units) and currency.
+
+    autoRecharge: of a top-up: from then on, the card that pays it is charged again when the balance is low.
+    """
 
     customer_ref: str | None = None
     product_ref: str | None = None
@@ -17,6 +21,7 @@ class PaymentBody(Struct, rename="camel"):
     currency: str | None = None
     purpose: PaymentPurpose = PaymentPurpose.PRODUCT
     description: str | None = None
+    auto_recharge: TermsBody | None = None
 
 
 class ProcessBody(Struct, rename="camel"):
@@ -95,9 +100,13 @@ class OneTimeAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class ProcessedAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """status: `succeeded`, `processing` or `cancelled`. With a plan: its type, and what was bought."""
+    """status: `succeeded`, `processing` or `cancelled`. type, purchase, oneTimePurchase: of a paid plan.
+
+    creditsAdded: how many credits the payment gave; a repeat tells the same number.
+    """
 
     status: str
+    credits_added: int | UnsetType = UNSET
     type: str | UnsetType = UNSET
     purchase: PurchaseAnswer | UnsetType = UNSET
     one_time_purchase: OneTimeAnswer | UnsetType = UNSET

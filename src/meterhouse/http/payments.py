@@ -23,6 +23,7 @@ from meterhouse.http.payment_bodies import (
     TaxBreakdown,
 )
 from meterhouse.http.purchase_answer import purchase_answer
+from meterhouse.http.recharge_bodies import read_terms
 from meterhouse.http.refs import check_refs, ref_faults
 from meterhouse.http.render import iso
 from meterhouse.metering.payments import PaymentRequest, Payments
@@ -149,7 +150,7 @@ class PaymentRoutes:
         )
 
     async def _processed(self, caller: Caller, payment: Payment) -> ProcessedAnswer:
-        done = ProcessedAnswer(status=payment.status)
+        done = ProcessedAnswer(status=payment.status, credits_added=payment.credits or UNSET)
         if payment.purchase_ref is None:
             return done
         purchase = await self._catalog.purchases.get(caller.scope.id, payment.purchase_ref)
@@ -200,7 +201,12 @@ def _request(said: PaymentBody) -> PaymentRequest:
         faults.append(FieldError("currency", fault))
     if said.description is not None and (fault := text.length_fault(said.description, _MAX_DESCRIPTION)):
         faults.append(FieldError("description", fault))
-    if faults:
+    recharge = None if said.auto_recharge is None else read_terms(said.auto_recharge, "autoRecharge.")
+    if isinstance(recharge, list):
+        faults.extend(recharge)
+    elif recharge is not None and said.purpose is not PaymentPurpose.CREDIT_TOPUP:
+        faults.append(FieldError("autoRecharge", "is for purpose credit_topup only"))
+    if faults or isinstance(recharge, list):
         raise ValidationFailed(faults)
     return PaymentRequest(
         customer_ref=said.customer_ref or "",
@@ -210,6 +216,7 @@ def _request(said: PaymentBody) -> PaymentRequest:
         amount=amount,
         currency=None if said.currency is None else said.currency.upper(),
         description=said.description,
+        recharge=recharge if said.auto_recharge is not None and said.auto_recharge.enabled else None,
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from meterhouse.http.render import iso
 from meterhouse.model import plan_checks as rules
 from meterhouse.model.errors import PlanNotFound, ProductNotFound
+from meterhouse.model.money import symbol
 from meterhouse.model.once import Once
 from meterhouse.model.plan import (
     BillingCycle,
@@ -34,18 +35,13 @@ _INTERVALS: Final = {
     BillingCycle.YEARLY: "year",
     BillingCycle.CUSTOM: "custom",
 }
-_SYMBOLS: Final = {
-    "AUD": "A$", "BRL": "R$", "CAD": "CA$", "CNY": "CN¥", "CZK": "Kč", "DKK": "kr", "EUR": "€", "GBP": "£",
-    "HKD": "HK$", "ILS": "₪", "INR": "₹", "JPY": "¥", "KRW": "₩", "MXN": "MX$", "NOK": "kr", "NZD": "NZ$",
-    "PLN": "zł", "SEK": "kr", "SGD": "S$", "THB": "฿", "TRY": "₺", "UAH": "₴", "USD": "$", "VND": "₫",
-    "ZAR": "R",
-}  # fmt: skip
 
 
 class PlanAnswer(PlanExtras, kw_only=True, frozen=True, rename="camel", omit_defaults=True):
     """Money is in minor units of its currency; price, basePrice and setupFee are the default option's.
 
-    requiresPayment, isActive, currencySymbol, interval: follow from the rest. limit: 0 for any number.
+    requiresPayment, isActive, currencySymbol, interval: derived from the other fields.
+    limit: 0 for any number, as in a request.
     """
 
     reference: str
@@ -182,7 +178,7 @@ def plan_answer(plan: Plan) -> PlanAnswer:
         base_price=plan.base_price,
         setup_fee=plan.setup_fee,
         currency=plan.currency,
-        currency_symbol=_SYMBOLS.get(plan.currency, plan.currency),
+        currency_symbol=symbol(plan.currency),
         pricing_options=plan.pricing_options,
         meter_ref=plan.meter_ref,
         measures=plan.measures,

@@ -11,10 +11,15 @@ from meterhouse.metering.purchases import PurchaseView
 from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.plan import BillingCycle, Plan, PlanType
 from meterhouse.model.purchase import Origin, PurchaseStatus
+from meterhouse.model.terms import Terms
+from meterhouse.model.units import NANO
 
 
 class SnapshotAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """The plan as it was when it was bought."""
+    """The plan as it was when it was bought. limit: units in a period; left out where there is no limit.
+
+    Clients read a limit of 0 as one that is used up.
+    """
 
     reference: str
     name: str
@@ -25,7 +30,7 @@ class SnapshotAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
     features: Raw
     limits: Raw
     meter_ref: str
-    limit: int
+    limit: int | UnsetType = UNSET
     free_units: int
     credits_per_unit: int | UnsetType = UNSET
 
@@ -95,7 +100,7 @@ def purchase_answer(view: PurchaseView) -> PurchaseAnswer:
         product_ref=purchase.product_ref,
         product_name=view.product_name,
         plan_ref=purchase.plan_ref,
-        plan_snapshot=_snapshot(plan),
+        plan_snapshot=_snapshot(plan, purchase.terms),
         status=view.status,
         origin=purchase.origin,
         amount=purchase.amount,
@@ -118,7 +123,7 @@ def purchase_answer(view: PurchaseView) -> PurchaseAnswer:
     )
 
 
-def _snapshot(plan: Plan) -> SnapshotAnswer:
+def _snapshot(plan: Plan, terms: Terms) -> SnapshotAnswer:
     return SnapshotAnswer(
         reference=plan.ref,
         name=plan.name,
@@ -129,7 +134,7 @@ def _snapshot(plan: Plan) -> SnapshotAnswer:
         features=plan.free_form("features"),
         limits=plan.free_form("limits"),
         meter_ref=plan.meter_ref,
-        limit=plan.limit,
+        limit=UNSET if terms.limit is None else terms.limit // NANO,
         free_units=plan.free_units,
         credits_per_unit=plan.credits_per_unit or UNSET,
     )

@@ -22,7 +22,7 @@ class UserAnswer(Struct, rename="camel"):
 
 
 class UserPlan(Struct, rename="camel"):
-    """features: the names of those it has, null for none; what they are is in the purchase's planSnapshot."""
+    """features: the names of the plan's features, null for none; planSnapshot has their values."""
 
     reference: str
     name: str
@@ -64,8 +64,11 @@ class UserInfoAnswer(Struct, rename="camel", omit_defaults=True, kw_only=True):
     purchase: UserPurchase | UnsetType = UNSET
 
 
-def _total(view: PurchaseView) -> int | None:
-    """Return the billionths that the period has room for; of credit plans, what is used and what is left."""
+def total_of(view: PurchaseView) -> int | None:
+    """Return the billionths that the period has room for; None for any number.
+
+    Of a credit plan: the units that were used, and those that the balance still pays for.
+    """
     account, terms = view.account, view.account.terms
     if terms is None:
         return None
@@ -76,7 +79,7 @@ def _total(view: PurchaseView) -> int | None:
 
 
 def sentence(view: PurchaseView) -> str:
-    total = _total(view)
+    total = total_of(view)
     used = "unlimited usage" if total is None else f"{_percent(view.account.used, total)}% usage consumed"
     kind = "purchase" if view.plan.type is PlanType.ONE_TIME else "subscription"
     return f"{view.status.capitalize()} {kind}: {view.product_name} ({used})"
@@ -88,7 +91,7 @@ def _percent(used: int, total: int) -> int:
 
 def user_usage(view: PurchaseView) -> UserUsage:
     """Return what was used in the current period, and what it has room for."""
-    account, total = view.account, _total(view)
+    account, total = view.account, total_of(view)
     percent = None if total is None else Decimal(_percent(account.used, total))
     return UserUsage(
         used=exact(account.used),
@@ -100,7 +103,9 @@ def user_usage(view: PurchaseView) -> UserUsage:
 
 
 def _features(plan: Plan) -> list[str] | None:
-    said = msgspec.json.decode(plan.free_form("features"), type=dict[str, Raw])
+    said = msgspec.json.decode(plan.free_form("features"), type=dict[str, Raw] | list[str])
+    if isinstance(said, list):
+        return said or None
     return [name for name, value in said.items() if bytes(value) not in (b"false", b"null")] or None
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from meterhouse.metering.payments import PaymentRequest, Payments
+from meterhouse.metering.payments import PaymentRequest, Payments, check_topup_currency
 from meterhouse.metering.purchases import Activations
 from meterhouse.metering.visits import Visit, check_active, find_visit
 from meterhouse.model.customer import Customer
@@ -20,9 +20,9 @@ from meterhouse.model.errors import (
 )
 from meterhouse.model.hosted import Choice, Hosted, HostedKind, HostedStatus, Purpose
 from meterhouse.model.payment import (
-    CREDIT_CURRENCY,
     Payment,
     PaymentPurpose,
+    PaymentStatus,
     TestOutcome,
     priced_in,
     topup_fault,
@@ -50,9 +50,9 @@ class Step(StrEnum):
 class CheckoutView(Struct, frozen=True, kw_only=True):
     """What the page shows of a session that is active, or has just been used.
 
-    current: what the customer has of the product. plan: the chosen one, in the chosen currency.
-    amount, currency: what is to be paid, None where nothing is. payment: the one that was begun, if any.
-    balance: credits.
+    current: the customer's purchase of the product. plan: the chosen one, in the chosen currency.
+    amount, currency: the payment that is due now, None where none is. credits: what a top-up buys, else None.
+    payment: the one that was begun, if any. balance: credits.
     """
 
     visit: Visit
@@ -63,6 +63,7 @@ class CheckoutView(Struct, frozen=True, kw_only=True):
     current: Purchase | None
     amount: int | None
     currency: str | None
+    credits: int | None
     payment: Payment | None
     balance: int
 
@@ -101,6 +102,8 @@ class Checkout:
         step, amount = Step.DONE, None
         if visit.status is HostedStatus.ACTIVE and not given:
             step, amount = await self._step(visit, plan, current, balance)
+        currency = None if amount is None else _currency(visit, plan)
+        is_topup = session.amount is not None and currency is not None
         return CheckoutView(
             visit=visit,
             step=step,
@@ -109,7 +112,8 @@ class Checkout:
             plan=plan,
             current=current,
             amount=amount,
-            currency=_currency(plan, session) if amount is not None else None,
+            currency=currency,
+            credits=visit.merchant.credits_for(amount or 0, currency or "") if is_topup else None,
             payment=payment,
             balance=balance,
         )
@@ -141,13 +145,16 @@ class Checkout:
         return await self.view(visit)
 
     async def select_topup(self, visit: Visit, amount: Number, currency: str | None) -> CheckoutView:
-        """Choose how many credits to buy, for so many minor units. Raises ValidationFailed."""
+        """Choose how many credits to buy, as an amount of minor units. Raises ValidationFailed.
+
+        currency: one that credits are sold in, in any case; None for the seller's default one.
+        """
         check_active(visit)
         if fault := topup_fault(amount):
             raise ValidationFailed.of("amount", fault)
-        if currency is not None and currency.upper() != CREDIT_CURRENCY:
-            raise ValidationFailed.of("currency", f"must be {CREDIT_CURRENCY}: credits are counted in it")
-        choice = Choice(plan_ref=visit.session.plan_ref, currency=visit.session.currency, amount=int(amount))
+        currency = visit.merchant.topup_currencies[0] if currency is None else currency.upper()
+        check_topup_currency(visit.merchant, currency)
+        choice = Choice(plan_ref=visit.session.plan_ref, currency=currency, amount=int(amount))
         return await self.view(await self._choose(visit, choice))
 
     async def reset(self, visit: Visit) -> CheckoutView:
@@ -170,7 +177,8 @@ class Checkout:
         choice = msgspec.structs.replace(visit.session.choice, payment_id=payment.id)
         visit = await self._choose(visit, choice)
         payment = await self._payments.confirm(visit.caller, payment.id, outcome)
-        if payment.fulfilled_at is not None:
+        if payment.status is PaymentStatus.SUCCEEDED:
+            await self._payments.process(visit.caller, payment.id)
             if view.plan is not None and payment.purpose is PaymentPurpose.CREDIT_TOPUP:
                 await self._begin(view, view.plan)
             visit = await self._end(visit)
@@ -246,8 +254,11 @@ class Checkout:
         return msgspec.structs.replace(visit, status=HostedStatus.USED)
 
 
-def _currency(plan: Plan | None, session: Hosted) -> str:
-    return CREDIT_CURRENCY if session.amount is not None or plan is None else plan.currency
+def _currency(visit: Visit, plan: Plan | None) -> str:
+    """Return the currency of the payment that is due: of a top-up the chosen one, else the plan's."""
+    if visit.session.amount is not None or plan is None:
+        return visit.session.currency or visit.merchant.topup_currencies[0]
+    return plan.currency
 
 
 def _asked(session: Hosted, view: CheckoutView) -> PaymentRequest:

@@ -1,7 +1,8 @@
-"""Payments: asked for, looked at, and what was paid for given exactly once (contract §3.7, §4.8)."""
+"""Payments: created, looked up, and fulfilled exactly once (contract §3.7, §4.8)."""
 
 from collections.abc import Sequence
 from hmac import compare_digest
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -17,26 +18,33 @@ from meterhouse.model.errors import (
     ProductNotFound,
     ValidationFailed,
 )
+from meterhouse.model.merchant import Merchant
 from meterhouse.model.once import Once
 from meterhouse.model.payment import (
-    CREDIT_CURRENCY,
     Card,
     NewPayment,
     Payment,
     PaymentPurpose,
     PaymentStatus,
+    RechargeTerms,
+    SavedMethod,
     TestOutcome,
     priced_in,
-    topup_fault,
 )
+from meterhouse.model.plan import Plan
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.ports import Catalog, PaymentProcessor, TestProcessor
 
-_ASKED = "createPaymentIntent"
+_ASKED: Final = "createPaymentIntent"
+_CHARGEABLE: Final = (PaymentStatus.REQUIRES_PAYMENT_METHOD, PaymentStatus.REQUIRES_CONFIRMATION)
 
 
 class PaymentRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is to be paid. amount, currency: None where the plan says them."""
+    """amount: minor units. amount, currency: None where the plan's price says them.
+
+    Of a top-up and of a usage bill both are given, and `amount` has been checked. recharge: terms of the
+    auto-recharge that begins with the payment. method: the saved card that `charge` is going to charge.
+    """
 
     customer_ref: str
     purpose: PaymentPurpose = PaymentPurpose.PRODUCT
@@ -45,6 +53,8 @@ class PaymentRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount: int | None = None
     currency: str | None = None
     description: str | None = None
+    recharge: RechargeTerms | None = None
+    method: SavedMethod | None = None
 
 
 class Processors(Struct, frozen=True):
@@ -88,7 +98,7 @@ class Payments:
         if made is not None:
             return made
         await self._check_customer(scope.id, asked.customer_ref)
-        new = await self._quoted(scope.id, asked)
+        new = await self._quoted(caller, asked)
         await self._check_room(scope.id, new)
         intent = await processor.create(new, f"meterhouse:{scope.provider_ref}:{scope.id}:{key}")
         return await self._catalog.payments.add(caller, new, intent, once)
@@ -104,10 +114,10 @@ class Payments:
         return await self._catalog.payments.page(scope_id, limit, offset)
 
     async def process(self, caller: Caller, ref: str) -> Payment:
-        """Ask the processor how a payment stands and, once it has succeeded, give what was paid for.
+        """Ask the processor for a payment's status and, once it has succeeded, give the plan or the credits.
 
-        A repeat gives nothing more. Raises PaymentNotFound, ProcessorUnavailable; CustomerNotFound: it was
-        deleted, and nothing is given; BalanceFull: nothing is given, but will be once there is room.
+        A repeat gives nothing more. Raises PaymentNotFound, ProcessorUnavailable. Raises CustomerNotFound for
+        a deleted customer, and BalanceFull while the balance has no room: nothing was given.
         """
         payment = await self.get(caller.scope.id, ref)
         if payment.status is not PaymentStatus.SUCCEEDED:
@@ -115,20 +125,41 @@ class Payments:
             payment = await self._catalog.payments.note(caller.scope.id, intent)
         return await self._give(caller, payment)
 
-    async def confirm(self, caller: Caller, ref: str, outcome: TestOutcome) -> Payment:
-        """Pay in the sandbox, as a customer would in the browser. One that is paid stays so.
+    async def charge(self, caller: Caller, asked: PaymentRequest, key: str, *, wanted: bool) -> Payment:
+        """Charge a saved card for what is asked, without the customer; give it once the charge succeeded.
 
-        Raises PaymentNotFound, BalanceFull, and what `Processors.test` raises.
+        A repeat with the same key charges nothing more, and goes on where the last one stopped. wanted: False
+        looks only whether a charge that was begun has succeeded. Raises what `create` and `process` raise.
+        """
+        payment = await self.create(caller, asked, key)
+        if payment.status is not PaymentStatus.SUCCEEDED:
+            processor = self.processors.of(caller.scope.environment)
+            intent = await processor.look(payment.id)
+            if wanted and asked.method is not None and intent.status in _CHARGEABLE:
+                intent = await processor.charge(payment.id, asked.method)
+            payment = await self._catalog.payments.note(caller.scope.id, intent)
+        return await self._give(caller, payment)
+
+    async def confirm(self, caller: Caller, ref: str, outcome: TestOutcome) -> Payment:
+        """Pay in the sandbox, as a customer would in the browser. A paid payment stays paid.
+
+        Nothing is given yet: `process` gives it, or `PaymentSweep` a second later. Clients compare the
+        balance before and after `process`. Raises PaymentNotFound, CustomerNotFound, BalanceFull, and what
+        `Processors.test` raises.
         """
         processor = self.processors.test(caller.scope.environment)
         payment = await self.get(caller.scope.id, ref)
         if payment.status is not PaymentStatus.SUCCEEDED:
+            await self._check_customer(caller.scope.id, payment.customer_ref)
             await self._check_room(caller.scope.id, payment)
         intent = await processor.confirm(payment.id, outcome)
-        return await self._give(caller, await self._catalog.payments.note(caller.scope.id, intent))
+        return await self._catalog.payments.note(caller.scope.id, intent)
 
     async def confirm_with_secret(self, ref: str, client_secret: str, outcome: TestOutcome) -> Payment:
-        """Do as `confirm` does, for whoever has the intent's secret. Raises PaymentNotFound, also without."""
+        """Confirm a payment for a caller that has the intent's secret.
+
+        Raises PaymentNotFound, also for another secret, and what `confirm` raises.
+        """
         scope_id = await self._catalog.payments.scope_of(ref)
         if scope_id is None:
             raise PaymentNotFound
@@ -144,11 +175,11 @@ class Payments:
         return await self._catalog.payments.card(scope_id, customer_ref)
 
     async def _give(self, caller: Caller, payment: Payment) -> Payment:
-        """Give what was paid for. Credits first: their key is the payment's id, so that again moves none."""
+        """Give the credits, then the plan: the credits' key is the payment's id, so a repeat moves none."""
         if payment.status is not PaymentStatus.SUCCEEDED or payment.fulfilled_at is not None:
             return payment
         await self._check_customer(caller.scope.id, payment.customer_ref)
-        if payment.purpose is PaymentPurpose.CREDIT_TOPUP:
+        if payment.credits:
             await self._credits.move(
                 caller.scope.id,
                 payment.customer_ref,
@@ -160,8 +191,8 @@ class Payments:
         return await self._catalog.payments.fulfil(caller, payment.id)
 
     async def _check_room(self, scope_id: int, payment: NewPayment) -> None:
-        """Before anybody pays, since what is paid for must be given."""
-        if payment.purpose is PaymentPurpose.CREDIT_TOPUP:
+        """Raises BalanceFull, before anybody pays for credits that could not be given."""
+        if payment.credits:
             balance = await self._credits.balance(scope_id, payment.customer_ref)
             check_room(balance.credits, payment.credits)
 
@@ -169,25 +200,33 @@ class Payments:
         if not await self._catalog.directory.known_customers(scope_id, (ref,)):
             raise CustomerNotFound.named(ref)
 
-    async def _quoted(self, scope_id: int, asked: PaymentRequest) -> NewPayment:
+    async def _quoted(self, caller: Caller, asked: PaymentRequest) -> NewPayment:
         if asked.purpose is PaymentPurpose.PRODUCT:
-            return await self._plan_quoted(scope_id, asked)
-        if fault := topup_fault(asked.amount):
-            raise ValidationFailed.of("amount", fault)
-        currency = (asked.currency or "").upper()
-        if asked.purpose is PaymentPurpose.CREDIT_TOPUP and currency != CREDIT_CURRENCY:
-            raise ValidationFailed.of("currency", f"must be {CREDIT_CURRENCY}: credits are counted in it")
+            return await self._plan_quoted(caller, asked)
+        amount, currency = asked.amount or 0, (asked.currency or "").upper()
+        topup = asked.purpose is PaymentPurpose.CREDIT_TOPUP
         return NewPayment(
             customer_ref=asked.customer_ref,
             purpose=asked.purpose,
-            amount=asked.amount or 0,
+            amount=amount,
             currency=currency,
             product_ref=asked.product_ref,
             plan_ref=asked.plan_ref,
             description=asked.description,
+            credits=await self._bought(caller, amount, currency) if topup else 0,
+            recharge=None if asked.recharge is None else msgspec.json.encode(asked.recharge).decode(),
+            method_owner=None if asked.method is None else asked.method.owner,
+            method_id=None if asked.method is None else asked.method.id,
         )
 
-    async def _plan_quoted(self, scope_id: int, asked: PaymentRequest) -> NewPayment:
+    async def _bought(self, caller: Caller, amount: int, currency: str) -> int:
+        """Return the credits that an amount buys. Raises ValidationFailed for another currency."""
+        merchant = await self._catalog.providers.merchant(caller.scope.provider_ref)
+        check_topup_currency(merchant, currency)
+        return merchant.credits_for(amount, currency)
+
+    async def _plan_quoted(self, caller: Caller, asked: PaymentRequest) -> NewPayment:
+        scope_id = caller.scope.id
         plan = await self._catalog.plans.get(scope_id, asked.plan_ref or "")
         if not await self._catalog.directory.known_products(scope_id, (asked.product_ref or "",)):
             raise ProductNotFound
@@ -196,9 +235,11 @@ class Payments:
         if not plan.is_active:
             raise ValidationFailed.of("planRef", "is not active; only active plans are sold")
         priced = priced_in(plan, asked.currency)
-        price = priced.first_price
+        price, credits_ = priced.first_price, 0
+        if price == 0 and plan.is_prepaid and asked.amount is not None:
+            price, credits_ = asked.amount, await self._bought(caller, asked.amount, priced.currency)
         if price == 0:
-            raise ValidationFailed.of("planRef", "costs nothing to begin with; activate it instead")
+            raise ValidationFailed.of("planRef", _unpriced(plan))
         if asked.amount is not None and asked.amount != price:
             raise ValidationFailed.of("amount", f"must be {price}, the plan's price; leave it out")
         return NewPayment(
@@ -210,4 +251,22 @@ class Payments:
             plan_ref=plan.ref,
             snapshot=msgspec.json.encode(priced).decode(),
             description=asked.description,
+            credits=credits_,
         )
+
+
+def check_topup_currency(merchant: Merchant, currency: str) -> None:
+    """Raises ValidationFailed, naming the currencies that credits are sold in. currency: upper case."""
+    if currency not in merchant.topup_currencies:
+        raise ValidationFailed.of(
+            "currency", f"must be {' or '.join(merchant.topup_currencies)}, in which credits are sold"
+        )
+
+
+def _unpriced(plan: Plan) -> str:
+    if not plan.is_prepaid:
+        return "costs nothing to begin with; activate it instead"
+    return (
+        "costs nothing to begin with, its units are paid with credits: activate it and buy credits with "
+        "purpose credit_topup, or send the amount to buy credits for"
+    )

@@ -31,7 +31,10 @@ class Purpose(StrEnum):
 
 
 class NewHosted(Struct, frozen=True, kw_only=True):
-    """product_ref, plan_ref: None leaves the choice to the customer. return_url: where to go when done."""
+    """product_ref, plan_ref: None leaves the choice to the customer.
+
+    return_url: where the customer goes when done. cancel_url: and without buying, None for the same.
+    """
 
     kind: HostedKind
     customer_ref: str
@@ -39,6 +42,7 @@ class NewHosted(Struct, frozen=True, kw_only=True):
     plan_ref: str | None = None
     purpose: Purpose = Purpose.PRODUCT
     return_url: str | None = None
+    cancel_url: str | None = None
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -68,6 +72,10 @@ class Hosted(NewHosted, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     expires_at: int
+
+    @property
+    def back_url(self) -> str | None:
+        return self.cancel_url or self.return_url
 
     @property
     def choice(self) -> Choice:

@@ -7,16 +7,22 @@ import msgspec
 from msgspec import Struct
 
 from meterhouse.model import text
+from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.errors import FieldError, ValidationFailed
 
 _MAX_WORDS: Final = 200
-_MAX_URL: Final = 2_000
 _MAX_CURRENCIES: Final = 200
+_MAX_CREDITS: Final = 1_000_000
+_CURRENCY: Final = "USD"
+"""That of a seller who has named none."""
 _COUNTRY: Final = re.compile("[A-Z]{2}")
 
 
 class Merchant(Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True):
-    """Left out: not set."""
+    """Left out: not set.
+
+    credits_per_minor_unit: by currency, upper case, how many credits one minor unit of it buys.
+    """
 
     display_name: str
     legal_name: str
@@ -33,6 +39,18 @@ class Merchant(Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=
     statement_descriptor: str | None = None
     logo_url: str | None = None
     icon_url: str | None = None
+    credits_per_minor_unit: dict[str, int] | None = None
+
+    @property
+    def topup_currencies(self) -> tuple[str, ...]:
+        """The currencies in which credits are sold, upper case; the first is the default one."""
+        said = (self.default_currency, *(self.supported_topup_currencies or ()))
+        return tuple(dict.fromkeys(each.upper() for each in said if each)) or (_CURRENCY,)
+
+    def credits_for(self, amount: int, currency: str) -> int:
+        """Return the credits that an amount of minor units buys: 100 each, or what the seller has set."""
+        said = self.credits_per_minor_unit or {}
+        return amount * said.get(currency, CREDITS_PER_MINOR_UNIT)
 
 
 class _Known(Merchant, forbid_unknown_fields=True, kw_only=True, frozen=True, rename="camel"):
@@ -52,12 +70,13 @@ def read_merchant(body: bytes) -> Merchant:
 
 def _faults(said: Merchant) -> list[FieldError]:
     sentences: dict[str, str | None] = {
-        "displayName": _name_fault(said.display_name),
-        "legalName": _name_fault(said.legal_name),
+        "displayName": text.name_fault(said.display_name, at_least=1, at_most=_MAX_WORDS),
+        "legalName": text.name_fault(said.legal_name, at_least=1, at_most=_MAX_WORDS),
         "supportEmail": said.support_email and text.email_fault(said.support_email),
         "country": said.country and _country_fault(said.country),
         "defaultCurrency": said.default_currency and text.currency_fault(said.default_currency),
         "supportedTopupCurrencies": _currencies_fault(said.supported_topup_currencies or ()),
+        "creditsPerMinorUnit": _rates_fault(said.credits_per_minor_unit or {}),
         "companyNumber": text.length_fault(said.company_number or "", _MAX_WORDS),
         "taxId": text.length_fault(said.tax_id or "", _MAX_WORDS),
         "vatNumber": text.length_fault(said.vat_number or "", _MAX_WORDS),
@@ -70,23 +89,22 @@ def _faults(said: Merchant) -> list[FieldError]:
         ("logoUrl", said.logo_url),
         ("iconUrl", said.icon_url),
     ):
-        sentences[path] = url and _url_fault(url)
+        sentences[path] = url and text.url_fault(url)
     return [FieldError(path, sentence) for path, sentence in sentences.items() if sentence]
-
-
-def _name_fault(name: str) -> str | None:
-    return "must not be empty" if not name.strip() else text.length_fault(name, _MAX_WORDS)
-
-
-def _url_fault(url: str) -> str | None:
-    if not url.startswith(("https://", "http://")):
-        return "must be an absolute URL, e.g. https://example.com/terms"
-    return text.length_fault(url, _MAX_URL)
 
 
 def _currencies_fault(currencies: tuple[str, ...]) -> str | None:
     if len(currencies) > _MAX_CURRENCIES or any(map(text.currency_fault, currencies)):
         return f"must be at most {_MAX_CURRENCIES} ISO 4217 codes, e.g. USD"
+    return None
+
+
+def _rates_fault(rates: dict[str, int]) -> str | None:
+    if len(rates) > _MAX_CURRENCIES or any(
+        text.currency_fault(currency) or not currency.isupper() or not 1 <= rate <= _MAX_CREDITS
+        for currency, rate in rates.items()
+    ):
+        return f'must map ISO 4217 codes to whole numbers, 1 to {_MAX_CREDITS}, e.g. {{"EUR": 108}}'
     return None
 
 

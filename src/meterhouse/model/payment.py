@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Struct
 
 from meterhouse.model import units
-from meterhouse.model.credit import CREDITS_PER_MINOR_UNIT
 from meterhouse.model.errors import PaymentNotSucceeded, ValidationFailed
 from meterhouse.model.plan import Plan, PricingOption
 from meterhouse.model.units import Number
@@ -15,8 +14,6 @@ from meterhouse.model.units import Number
 MIN_AMOUNT: Final = 100
 MAX_AMOUNT: Final = 10_000_000
 """Minor units of what may be asked for without a plan (contract §3.7)."""
-CREDIT_CURRENCY: Final = "USD"
-"""Credits are counted in US cents, and nothing here knows a rate of exchange."""
 
 
 class PaymentStatus(StrEnum):
@@ -56,21 +53,53 @@ class Card(Struct, frozen=True):
     exp_year: int
 
 
+class SavedMethod(Struct, frozen=True):
+    """A card that may be charged without its customer. owner: the processor's id of the customer."""
+
+    owner: str
+    id: str
+
+
+class RechargeTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Minor units of `currency`. threshold: the balance's worth below which `amount` is charged.
+
+    most_monthly: what may be charged in a UTC calendar month, None for any amount.
+    """
+
+    threshold: int
+    amount: int
+    currency: str
+    most_monthly: int | None = None
+
+
+class Setup(Struct, frozen=True):
+    """A processor's way to save a card. client_secret: lets the customer's browser save one."""
+
+    id: str
+    client_secret: str
+
+
 class Intent(Struct, frozen=True, kw_only=True):
     """A processor's side of a payment. client_secret: lets the customer's browser pay it.
 
-    card: what it was paid with. failure: why the last try was declined, for people.
+    card: what it was paid with. method: the same, where it may be charged again without the customer.
+    failure: why the last try was declined, for people.
     """
 
     id: str
     client_secret: str
     status: PaymentStatus
     card: Card | None = None
+    method: SavedMethod | None = None
     failure: str | None = None
 
 
 class NewPayment(Struct, frozen=True, kw_only=True):
     """amount: minor units of `currency`. snapshot: JSON text of the plan in that currency, as it is sold.
+
+    credits: how many the customer is given once the payment has succeeded, 0 for none.
+    recharge: JSON text of the `RechargeTerms` that begin with this payment, None for none.
+    method_owner, method_id: the saved card that is charged, or that it was paid with; see `SavedMethod`.
 
     product_ref, plan_ref, snapshot: None where it is not for a plan.
     """
@@ -83,11 +112,20 @@ class NewPayment(Struct, frozen=True, kw_only=True):
     plan_ref: str | None = None
     snapshot: str | None = None
     description: str | None = None
+    credits: int = 0
+    recharge: str | None = None
+    method_owner: str | None = None
+    method_id: str | None = None
 
     @property
-    def credits(self) -> int:
-        """What a top-up is worth."""
-        return self.amount * CREDITS_PER_MINOR_UNIT
+    def recharge_terms(self) -> RechargeTerms | None:
+        return None if self.recharge is None else msgspec.json.decode(self.recharge, type=RechargeTerms)
+
+    @property
+    def method(self) -> SavedMethod | None:
+        if self.method_owner is None or self.method_id is None:
+            return None
+        return SavedMethod(self.method_owner, self.method_id)
 
 
 class Payment(NewPayment, frozen=True, kw_only=True):
@@ -131,7 +169,7 @@ def noted(payment: Payment, intent: Intent, now_us: int) -> Payment:
     """Return the payment as its intent stands now. What has succeeded stays so."""
     if payment.status is PaymentStatus.SUCCEEDED:
         return payment
-    card = intent.card
+    card, method = intent.card, intent.method or payment.method
     return msgspec.structs.replace(
         payment,
         status=intent.status,
@@ -140,6 +178,8 @@ def noted(payment: Payment, intent: Intent, now_us: int) -> Payment:
         card_last4=None if card is None else card.last4,
         card_exp_month=None if card is None else card.exp_month,
         card_exp_year=None if card is None else card.exp_year,
+        method_owner=None if method is None else method.owner,
+        method_id=None if method is None else method.id,
         updated_at=now_us,
     )
 

@@ -27,6 +27,11 @@ class PlanType(StrEnum):
     ONE_TIME = "one-time"
 
 
+def name_of(type_: PlanType) -> str:
+    """Return the name of a plan whose seller gave it none: "Usage-based plan"."""
+    return f"{type_.value.capitalize()} plan"
+
+
 class PlanStatus(StrEnum):
     """Only active plans are offered; what was bought of any other goes on."""
 
@@ -157,5 +162,5 @@ class Plan(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
         return self.first_price == 0 or self.type is PlanType.USAGE_BASED
 
     def free_form(self, name: str) -> Raw:
-        """Return an object of `extras` as JSON, an empty one where it was not said."""
+        """Return a field of `extras` as JSON; an empty object where it was not given."""
         return msgspec.json.decode(self.extras, type=dict[str, Raw]).get(name, Raw(b"{}"))

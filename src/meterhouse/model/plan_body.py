@@ -74,9 +74,13 @@ class OverageBody(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class PlanExtras(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What clients say and read back, and nothing here decides by."""
+    """Fields that the server stores and returns, and never uses in a decision.
 
-    features: dict[str, Any] | None = None  # Any, here and below: any JSON value
+    features: an object, or a list of texts as they are shown to customers.
+    """
+
+    features: dict[str, Any] | list[str] | None = None  # Any, here and below: any JSON value
+    is_free_tier: bool | None = None
     limits: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     pricing_tiers: Sequence[dict[str, Any]] | None = None

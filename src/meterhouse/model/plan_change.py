@@ -17,6 +17,7 @@ from meterhouse.model.plan import (
     PlanType,
     PricingOption,
     UsageTier,
+    name_of,
 )
 from meterhouse.model.plan_body import (
     NewPlan,
@@ -47,7 +48,7 @@ def created(new: NewPlan, ref: str, product_ref: str, now_us: int) -> Plan:
     blank = Plan(
         ref=ref,
         product_ref=product_ref,
-        name=new.name or "",
+        name=new.name or name_of(type_),
         type=type_,
         created_at=now_us,
         updated_at=now_us,

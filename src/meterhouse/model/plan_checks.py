@@ -13,6 +13,7 @@ from meterhouse.model.ref import Prefix, is_ref
 
 _MAX_NAME: Final = 200
 _MAX_DESCRIPTION: Final = 500
+_MAX_FEATURE: Final = 200
 _MAX_TIER_NAME: Final = 100
 _MAX_PRICE: Final = 10_000_000
 _MAX_MONEY: Final = 10**12  # minor units: some currencies have small ones
@@ -65,8 +66,6 @@ _OBJECTS: Final = (
 def check_new(new: NewPlan) -> None:
     """Raises ValidationFailed, naming every fault."""
     errors = list(_faults(new))
-    if new.name is None:
-        errors.insert(0, FieldError("name", "is required"))
     if new.reference is not None and not is_ref(new.reference, Prefix.PLAN):
         errors.append(FieldError("reference", "must be pln_ and 1 to 16 of A-Z a-z 0-9 _ -"))
     if errors:
@@ -82,7 +81,7 @@ def check_details(details: PlanDetails) -> None:
 def _faults(details: PlanDetails) -> Iterator[FieldError]:
     d = details
     sentences = {
-        "name": d.name is not None and text.name_fault(d.name, at_least=2, at_most=_MAX_NAME),
+        "name": d.name is not None and text.name_fault(d.name, at_least=1, at_most=_MAX_NAME),
         "description": d.description is not None and text.description_fault(d.description, _MAX_DESCRIPTION),
         "currency": d.currency is not None and text.currency_fault(d.currency),
     }
@@ -94,6 +93,7 @@ def _faults(details: PlanDetails) -> Iterator[FieldError]:
     yield from _number_faults(d.overage_policy, "overagePolicy.", _OVERAGE_BOUNDS)
     yield from _length_of_time_faults(d)
     yield from _size_faults(d)
+    yield from _feature_faults(d)
     yield from _option_faults(d.pricing_options or (), d.currency)
     yield from _tier_faults(d.usage_tiers or ())
     cycles = {INTERVALS.get(said) for said in (d.billing_cycle, d.interval) if said is not None}
@@ -182,6 +182,13 @@ def _size_faults(details: PlanDetails) -> Iterator[FieldError]:
         value = getattr(details, name)
         if value is not None and (fault := text.metadata_fault(value)):
             yield FieldError(_json_name(details, name), fault)
+
+
+def _feature_faults(details: PlanDetails) -> Iterator[FieldError]:
+    if isinstance(details.features, list):
+        for i, feature in enumerate(details.features):
+            if fault := text.name_fault(feature, at_least=1, at_most=_MAX_FEATURE):
+                yield FieldError(f"features.{i}", fault)
 
 
 def _json_name(said: Struct, name: str) -> str:

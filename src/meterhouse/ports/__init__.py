@@ -11,13 +11,20 @@ Each has an embedded adapter in `meterhouse.stores.embedded`; every adapter pass
 
 from meterhouse.ports.catalog import Catalog, Directory, Identities
 from meterhouse.ports.log import EventLog, Ledger
-from meterhouse.ports.payments import PaymentProcessor, Payments, SandboxIntents, TestProcessor
+from meterhouse.ports.payments import (
+    AutoRecharges,
+    PaymentProcessor,
+    Payments,
+    SandboxIntents,
+    TestProcessor,
+)
 from meterhouse.ports.people import Audit, Keys, Operators, Providers, Sessions, Tally
 from meterhouse.ports.selling import Customers, HostedSessions, Meters, Plans, Products, Purchases
 from meterhouse.ports.warehouse import Warehouse
 
 __all__ = [
     "Audit",
+    "AutoRecharges",
     "Catalog",
     "Customers",
     "Directory",

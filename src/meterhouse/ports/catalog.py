@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from meterhouse.model.tenant import Caller
-from meterhouse.ports.payments import Payments
+from meterhouse.ports.payments import AutoRecharges, Payments
 from meterhouse.ports.people import Audit, Keys, Operators, Providers, Sessions, Tally
 from meterhouse.ports.selling import Customers, HostedSessions, Meters, Plans, Products, Purchases
 
@@ -49,6 +49,7 @@ class Catalog:
     purchases: Purchases
     hosted: HostedSessions
     payments: Payments
+    auto_recharges: AutoRecharges
     plans: Plans
     meters: Meters
     operators: Operators

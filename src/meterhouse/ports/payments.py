@@ -1,10 +1,21 @@
 """Taking money."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from meterhouse.model.auto_recharge import AutoRecharge
+from meterhouse.model.customer import Customer
 from meterhouse.model.once import Once
-from meterhouse.model.payment import Card, Intent, NewPayment, Payment, PaymentStatus, TestOutcome
+from meterhouse.model.payment import (
+    Card,
+    Intent,
+    NewPayment,
+    Payment,
+    PaymentStatus,
+    SavedMethod,
+    Setup,
+    TestOutcome,
+)
 from meterhouse.model.tenant import Caller
 
 
@@ -43,8 +54,45 @@ class Payments(Protocol):
         """
         ...
 
+    async def unfulfilled(self, for_us: int, but: Collection[str], most: int) -> Sequence[tuple[int, str]]:
+        """Return scope and id of succeeded payments that nothing was given for yet, the oldest first.
+
+        for_us: only those that succeeded at least so many microseconds ago. but: ids to leave out.
+        """
+        ...
+
+    async def method(self, scope_id: int, customer_ref: str) -> SavedMethod | None:
+        """Return what the customer last paid with that may be charged again without the customer."""
+        ...
+
     async def card(self, scope_id: int, customer_ref: str) -> Card | None:
         """Return the card of the customer's last payment that succeeded with one."""
+        ...
+
+
+class AutoRecharges(Protocol):
+    """What customers asked to be charged for without being there: one for a customer at most."""
+
+    async def get(self, scope_id: int, customer_ref: str) -> AutoRecharge | None: ...
+
+    async def save(
+        self,
+        caller: Caller,
+        customer_ref: str,
+        change: Callable[[AutoRecharge | None, int], AutoRecharge | None],
+    ) -> AutoRecharge | None:
+        """Replace a customer's, in one transaction, by what `change` makes of it now; return that.
+
+        change: gets what there is and the time, microseconds since 1970. None: nothing is written. Raises
+        CustomerNotFound.
+        """
+        ...
+
+    async def watched(self, after: tuple[int, str] | None, most: int) -> Sequence[tuple[int, AutoRecharge]]:
+        """Return those that may have something to do, with their scopes, in the order of scope and customer.
+
+        after: the scope and the customer of the last one that was returned.
+        """
         ...
 
 
@@ -59,12 +107,29 @@ class PaymentProcessor(Protocol):
     async def create(self, new: NewPayment, key: str) -> Intent:
         """Ask a customer for an amount. The same key again returns the same intent and asks for nothing more.
 
-        key: unique over all scopes. Raises PaymentRefused, with the processor's reason.
+        Where `new.recharge` is given, the card that pays it is saved. key: unique over all scopes. Raises
+        PaymentRefused, with the processor's reason.
         """
         ...
 
     async def look(self, intent_id: str) -> Intent:
         """Return how an intent stands now. Raises PaymentNotFound."""
+        ...
+
+    async def charge(self, intent_id: str, method: SavedMethod) -> Intent:
+        """Pay an intent with a saved card, without the customer; return how the intent stands then.
+
+        A repeat charges nothing more. A declined card is no error: see `Intent.failure`. The intent was
+        created with the same method. Raises PaymentNotFound.
+        """
+        ...
+
+    async def set_up(self, customer: Customer, key: str) -> Setup:
+        """Begin to save a card of a customer. The same key again returns the same. Raises PaymentRefused."""
+        ...
+
+    async def look_up(self, setup_id: str) -> SavedMethod | None:
+        """Return the card that was saved, None before it is. Raises PaymentNotFound."""
         ...
 
 

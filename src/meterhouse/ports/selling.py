@@ -1,6 +1,6 @@
 """What is sold to whom: customers, products, plans, purchases, and the pages they are bought on."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from meterhouse.model.customer import Customer, CustomerDetails, Deletion, NewCustomer
@@ -187,16 +187,22 @@ class Purchases(Protocol):
         ...
 
 
+SessionIds = Callable[[int], str]
+"""Returns the id of a key's session. The number counts how often it was opened again, 0 at first."""
+
+
 class HostedSessions(Protocol):
     """Links to hosted pages. Ids are secrets, known by their SHA-256 alone."""
 
     async def open(
-        self, scope_id: int, new: NewHosted, once: Once | None = None, session_id: str | None = None
+        self, scope_id: int, new: NewHosted, once: Once | None = None, ids: SessionIds | None = None
     ) -> str:
         """Return the id of a new session: 32 hexadecimal digits, good for 15 minutes.
 
-        session_id: with `once`, the id to give it, since ids are not kept: one that the caller can make again
-        and nobody can guess. Raises IdempotencyConflict, also where the key had another id before.
+        A repeat by `once` returns the first id, also of a session that was used; of one that has expired, it
+        opens a new session with another id. ids: given with `once`, since the store keeps no ids: the
+        caller can compute them again, and nobody can guess them. Raises IdempotencyConflict, also for other
+        ids than before.
         """
         ...
 

@@ -6,14 +6,16 @@ from typing import Final, TypeVar
 
 import stripe
 import structlog
+from msgspec.structs import replace
 
+from meterhouse.model.customer import Customer
 from meterhouse.model.errors import (
     PaymentNotFound,
     PaymentRefused,
     PaymentsNotConfigured,
     ProcessorUnavailable,
 )
-from meterhouse.model.payment import Card, Intent, NewPayment, PaymentStatus
+from meterhouse.model.payment import Card, Intent, NewPayment, PaymentStatus, SavedMethod, Setup
 
 _API: Final = "https://api.stripe.com"
 _RETRIES: Final = 2  # the client's own, with the same key
@@ -47,6 +49,11 @@ class StripeProcessor:
         }
         if new.description is not None:
             wanted["description"] = new.description
+        if new.method is not None:
+            wanted["customer"] = new.method.owner
+        elif new.recharge is not None:
+            wanted["customer"] = await self._owner(new.customer_ref, None, None, key)
+            wanted["setup_future_usage"] = "off_session"
         return _intent(
             await self._ask(lambda: self._client.v1.payment_intents.create(wanted, {"idempotency_key": key}))
         )
@@ -57,6 +64,50 @@ class StripeProcessor:
                 lambda: self._client.v1.payment_intents.retrieve(intent_id, {"expand": ["latest_charge"]})
             )
         )
+
+    async def charge(self, intent_id: str, method: SavedMethod) -> Intent:
+        wanted: stripe.params.PaymentIntentConfirmParams = {
+            "payment_method": method.id,
+            "off_session": True,
+            "expand": ["latest_charge"],
+        }
+        options: stripe.RequestOptions = {"idempotency_key": f"{intent_id}:charge"}
+        try:
+            return _intent(
+                await self._ask(lambda: self._client.v1.payment_intents.confirm(intent_id, wanted, options))
+            )
+        except PaymentRefused as refused:
+            intent = await self.look(intent_id)  # paid by an earlier try whose answer was lost, or declined
+            return replace(intent, failure=intent.failure or str(refused))
+
+    async def set_up(self, customer: Customer, key: str) -> Setup:
+        owner = await self._owner(customer.ref, customer.email, customer.name, key)
+        wanted: stripe.params.SetupIntentCreateParams = {
+            "customer": owner,
+            "usage": "off_session",
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "metadata": {"customerRef": customer.ref},
+        }
+        made = await self._ask(
+            lambda: self._client.v1.setup_intents.create(wanted, {"idempotency_key": f"{key}:setup"})
+        )
+        return Setup(made.id, made.client_secret or "")
+
+    async def look_up(self, setup_id: str) -> SavedMethod | None:
+        found = await self._ask(lambda: self._client.v1.setup_intents.retrieve(setup_id))
+        return _method(found.customer, found.payment_method) if found.status == "succeeded" else None
+
+    async def _owner(self, customer_ref: str, email: str | None, name: str | None, key: str) -> str:
+        """Return the id of a customer of Stripe's, to whom a card is saved."""
+        wanted: stripe.params.CustomerCreateParams = {"metadata": {"customerRef": customer_ref}}
+        if email:
+            wanted["email"] = email
+        if name:
+            wanted["name"] = name
+        made = await self._ask(
+            lambda: self._client.v1.customers.create(wanted, {"idempotency_key": f"{key}:customer"})
+        )
+        return made.id
 
     async def _ask(self, question: Callable[[], T]) -> T:
         try:
@@ -82,7 +133,19 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
         client_secret=found.client_secret or "",
         status=_status(found.status),
         card=_card(found.latest_charge),
+        method=_method(found.customer, found.payment_method) if found.status == "succeeded" else None,
         failure=None if failure is None else failure.message,
+    )
+
+
+def _method(
+    owner: str | stripe.Customer | None, method: str | stripe.PaymentMethod | None
+) -> SavedMethod | None:
+    """Return a saved card; None where the payment was made without a customer to save it to."""
+    if owner is None or method is None:
+        return None
+    return SavedMethod(
+        owner if isinstance(owner, str) else owner.id, method if isinstance(method, str) else method.id
     )
 
 

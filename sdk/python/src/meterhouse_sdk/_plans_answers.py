@@ -34,7 +34,7 @@ class Plan(Struct, frozen=True, kw_only=True, rename="camel"):
     free_units: int | None = None
     limit: int | None = None
     limits: Mapping[str, Any] | None = None  # Any: JSON
-    features: Mapping[str, Any] | None = None  # Any: JSON
+    features: Mapping[str, Any] | Sequence[str] | None = None  # Any: JSON
     measures: str | None = None
     meter_ref: str | None = None
     trial_days: int | None = None
@@ -83,7 +83,7 @@ class PlanSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     free_units: int | None = None
     limit: int | None = None
     limits: Mapping[str, Any] | None = None  # Any: JSON
-    features: Mapping[str, Any] | None = None  # Any: JSON
+    features: Mapping[str, Any] | Sequence[str] | None = None  # Any: JSON
     meter_ref: str | None = None
 
 

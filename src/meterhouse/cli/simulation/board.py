@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from meterhouse.model.event import from_microseconds
-from meterhouse_sdk import EventResult
+from meterhouse_sdk import EventResult, LimitCheck
 
 _WINDOW_SECONDS: Final = 5.0
 
@@ -20,6 +20,7 @@ class Board:
         self._codes: Counter[str] = Counter()
         self._recent: deque[tuple[float, int]] = deque()
         self._at = 0
+        self._metered = self._checks = self._denied = 0
 
     def note(self, results: Sequence[EventResult], at: int) -> None:
         """at: the time in the simulation, microseconds."""
@@ -31,6 +32,12 @@ class Board:
         self._recent.append((now, len(results)))
         while self._recent[0][0] < now - _WINDOW_SECONDS:
             self._recent.popleft()
+
+    def note_metered(self, events: int, checks: Sequence[LimitCheck]) -> None:
+        """Count calls that counted towards limits, and the answers of limit checks."""
+        self._metered += events
+        self._checks += len(checks)
+        self._denied += sum(not each.within_limits for each in checks)
 
     def __rich__(self) -> str:
         seconds = max(1.0, time.monotonic() - self._recent[0][0]) if self._recent else 1.0
@@ -45,5 +52,6 @@ class Board:
         return (
             f"{at}{self.sent:,} sent, "
             f"{statuses['stored']:,} stored, {statuses['duplicate']:,} there already, "
-            f"{statuses['rejected']:,} refused{reasons}"
+            f"{statuses['rejected']:,} refused{reasons}; "
+            f"{self._metered:,} metered, {self._checks:,} limits checked, {self._denied:,} of them reached"
         )

@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { Component, html, render } from "../html.js";
 import { Said } from "../view-parts.js";
 import { Page, focusTitle, sessionId, visit } from "./parts.js";
-import { cycle, day, money, number, price, worth } from "./words.js";
+import { cycle, day, money, number, price, priceCredits, worth } from "./words.js";
 
 const STATUS = { active: "Active", trialing: "Trial" };
 const id = sessionId();
@@ -26,6 +26,7 @@ async function load() {
 async function ask() {
   const session = await api.get(path(), {});
   document.title = `${session.merchant.displayName}: your account`;
+  priceCredits(session.creditPrices);
   return { session, gone: session.status === "active" ? null : session };
 }
 

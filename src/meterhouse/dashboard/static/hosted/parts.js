@@ -4,7 +4,8 @@
  */
 
 import { html } from "../html.js";
-import { Said } from "../view-parts.js";
+import { Said, shown } from "../view-parts.js";
+import { host } from "./words.js";
 
 /** The id in the address; null where it cannot be one. */
 export function sessionId() {
@@ -27,9 +28,9 @@ export async function visit(id, ask) {
 export function Page({ state, what, onAgain, children }) {
   const { session, gone, wrong } = state;
   return html`
-    <${Frame} merchant=${session?.merchant} environment=${session?.environment}>
+    <${Frame} merchant=${session?.merchant} environment=${session?.environment} back=${session?.step === "done" ? undefined : session?.backUrl}>
       ${gone !== null
-        ? html`<${Ended} status=${gone.status} merchant=${gone.merchant} what=${what} />`
+        ? html`<${Ended} status=${gone.status} merchant=${gone.merchant} back=${gone.backUrl ?? gone.returnUrl} what=${what} />`
         : session !== null
           ? children
           : wrong === null
@@ -39,19 +40,25 @@ export function Page({ state, what, onAgain, children }) {
   `;
 }
 
-function Frame({ merchant, environment, children }) {
+function Frame({ merchant, environment, back, children }) {
+  const name = html`
+    <span class="monogram" aria-hidden="true">${first(merchant?.displayName ?? "")}</span>
+    <${Said} text=${merchant?.displayName} />
+  `;
   return html`
     <header class="top">
-      <p class="seller">
-        <span class="monogram" aria-hidden="true">${[...(merchant?.displayName ?? "")][0]?.toUpperCase()}</span>
-        <${Said} text=${merchant?.displayName} />
-      </p>
+      ${back
+        ? html`<a class="seller" href=${back} rel="noreferrer" title=${`Back to ${shown(host(back))}`}><svg class="arrow" viewBox="0 0 20 20" role="img" aria-label="Back to"><path d="M12 4l-6 6 6 6" /></svg>${name}</a>`
+        : html`<p class="seller">${name}</p>`}
       ${environment === "sandbox" && html`<p class="sandbox" title="Nothing here is charged">Test mode</p>`}
     </header>
     <main class="main">${children}</main>
     <${Foot} merchant=${merchant} />
   `;
 }
+
+/** The first character as people see it: an emoji or a letter with its marks is one. */
+const first = (text) => [...new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text.trim())][0]?.segment.toUpperCase();
 
 function Foot({ merchant }) {
   const links = [
@@ -82,18 +89,19 @@ export function Notice({ mark, title, children }) {
 }
 
 /** What a link that leads nowhere any more says. */
-function Ended({ status, merchant, what }) {
-  const seller = merchant ? html`<${Said} text=${merchant.displayName} />` : "whoever sent it";
-  if (status === "used") return html`<${Notice} mark="done" title="This is done already"><p>The link was used, and works once. There is nothing left to do here.</p><//>`;
+function Ended({ status, merchant, back, what }) {
+  const seller = merchant ? html`<${Said} text=${merchant.displayName} />` : "the page that sent you here";
+  const way = back && html`<p><a class="primary" href=${back} rel="noreferrer">Back to ${shown(host(back))}</a></p>`;
+  if (status === "used") return html`<${Notice} mark="done" title="This is done already"><p>The link works once, and was used. There is nothing left to do here.</p>${way}<//>`;
   if (status === "expired") {
-    return html`<${Notice} mark="over" title="This link has expired"><p>Links to ${what} work for 15 minutes. Go back to ${seller} and open it again.</p><//>`;
+    return html`<${Notice} mark="over" title="This link has expired"><p>Links to ${what} work for 15 minutes. Go back to ${seller} and open it again. Nothing was charged.</p>${way}<//>`;
   }
-  return html`<${Notice} mark="wrong" title="This link leads nowhere"><p>It is not whole, or it is too old. Go back to ${seller} and open it again.</p><//>`;
+  return html`<${Notice} mark="wrong" title="This link leads nowhere"><p>It is incomplete, or it is too old. Go back to ${seller} and open it again.</p><//>`;
 }
 
 function Trouble({ message, onAgain }) {
   return html`<${Notice} mark="wrong" title="That did not work"><p role="alert">${message}</p><p><button class="primary" onClick=${onAgain}>Try again</button></p><//>`;
 }
 
-/** Let who hears the page hear what it has become. */
+/** Let a screen reader say what the page has become. */
 export const focusTitle = () => document.querySelector("h1")?.focus({ preventScroll: true });

@@ -14,6 +14,7 @@ from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
 from meterhouse.stores.embedded.catalog import customers, keys, products, providers
 from meterhouse.stores.embedded.catalog.audit import SqliteAudit, SqliteTally
+from meterhouse.stores.embedded.catalog.auto_recharges import SqliteAutoRecharges
 from meterhouse.stores.embedded.catalog.directory import SqliteDirectory, SqliteIdentities
 from meterhouse.stores.embedded.catalog.hosted import SqliteHostedSessions
 from meterhouse.stores.embedded.catalog.meters import SqliteMeters
@@ -55,6 +56,7 @@ def open_catalog(database: Database, now: Callable[[], datetime]) -> Catalog:
         purchases=SqlitePurchases(database, now),
         hosted=SqliteHostedSessions(database, now),
         payments=SqlitePayments(database, now),
+        auto_recharges=SqliteAutoRecharges(database, now),
         plans=SqlitePlans(database, now),
         meters=SqliteMeters(database, now),
         operators=SqliteOperators(database, now),

@@ -25,7 +25,7 @@ from meterhouse.model.once import Once
 from meterhouse.model.page import CustomerPage, CustomerPlace, CustomerQuestion, CustomerSort
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
-from meterhouse.stores.embedded.catalog import hosted, payments, purchases
+from meterhouse.stores.embedded.catalog import auto_recharges, hosted, payments, purchases
 from meterhouse.stores.embedded.catalog.directory import SqliteDirectory
 from meterhouse.stores.embedded.catalog.writes import bump_generation, free_ref, like, note, once_only
 from meterhouse.stores.embedded.database import Database
@@ -210,6 +210,7 @@ def _delete(connection: sqlite3.Connection, caller: Caller, ref: str, now_us: in
         )
     purchases.end_all_of(connection, scope_id, "customer_ref", ref, now_us)
     payments.forget(connection, scope_id, ref)
+    auto_recharges.forget(connection, scope_id, ref)
     hosted.end_all_of(connection, scope_id, ref, now_us)
     bump_generation(connection)
     note(connection, caller, now_us, Write(Action.CUSTOMER_DELETED, before.ref, before, None))

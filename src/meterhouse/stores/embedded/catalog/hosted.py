@@ -1,4 +1,4 @@
-"""Hosted sessions on SQLite. Ended ones are forgotten after a day."""
+"""Hosted sessions on SQLite. Ended ones are deleted after a day."""
 
 import secrets
 import sqlite3
@@ -14,7 +14,8 @@ from meterhouse.model.event import to_microseconds
 from meterhouse.model.hosted import LIFETIME_US, Choice, Hosted, HostedStatus, NewHosted
 from meterhouse.model.once import Once
 from meterhouse.model.period import DAY_US
-from meterhouse.stores.embedded.catalog.writes import once_only
+from meterhouse.ports.selling import SessionIds
+from meterhouse.stores.embedded.catalog.writes import once_only, replace_answer
 from meterhouse.stores.embedded.database import Database
 
 _FIELDS: Final = Hosted.__struct_fields__  # each is a column of the same name
@@ -31,10 +32,9 @@ class SqliteHostedSessions:
         self._now = now
 
     async def open(
-        self, scope_id: int, new: NewHosted, once: Once | None = None, session_id: str | None = None
+        self, scope_id: int, new: NewHosted, once: Once | None = None, ids: SessionIds | None = None
     ) -> str:
         now_us = to_microseconds(self._now())
-        session_id = session_id or secrets.token_hex(_ID_BYTES)
         session = Hosted(
             **msgspec.structs.asdict(new),
             scope_id=scope_id,
@@ -43,21 +43,11 @@ class SqliteHostedSessions:
             updated_at=now_us,
             expires_at=now_us + LIFETIME_US,
         )
-
-        def work(connection: sqlite3.Connection) -> str:
-            connection.execute("DELETE FROM hosted_session WHERE expires_at < ?", (now_us - DAY_US,))
-            connection.execute(
-                f"INSERT INTO hosted_session (sha256, {_COLUMNS}) VALUES (?{', ?' * len(_FIELDS)})",
-                (_digest(session_id), *msgspec.structs.astuple(session)),
-            )
-            return _digest(session_id).hex()
-
-        kept = await self._database.write(
-            lambda connection: once_only(connection, scope_id, once, str, lambda: work(connection))
-        )
-        if kept != _digest(session_id).hex():
-            raise IdempotencyConflict
-        return session_id
+        if once is None or ids is None:
+            session_id = secrets.token_hex(_ID_BYTES)
+            await self._database.write(lambda connection: _insert(connection, session_id, session))
+            return session_id
+        return await self._database.write(lambda connection: _open_once(connection, once, ids, session))
 
     async def find(self, session_id: str) -> Hosted | None:
         return _find(self._database.reader(), session_id)
@@ -111,6 +101,42 @@ def _find(connection: sqlite3.Connection, session_id: str) -> Hosted | None:
         f"SELECT {_COLUMNS} FROM hosted_session WHERE sha256 = ?", (_digest(session_id),)
     ).fetchone()
     return None if row is None else msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Hosted)
+
+
+def _open_once(connection: sqlite3.Connection, once: Once, ids: SessionIds, session: Hosted) -> str:
+    """Return the id that the key has, of a new session where the key is new or its session has expired."""
+
+    def insert(opening: int) -> str:
+        _insert(connection, ids(opening), session)
+        return _kept(ids(opening), opening)
+
+    kept = once_only(connection, session.scope_id, once, str, lambda: insert(0))
+    opening = _opening(kept)
+    if kept != _kept(ids(opening), opening):
+        raise IdempotencyConflict
+    found = _find(connection, ids(opening))
+    if found is not None and found.status_at(session.created_at) is not HostedStatus.EXPIRED:
+        return ids(opening)
+    replace_answer(connection, session.scope_id, once, insert(opening + 1))
+    return ids(opening + 1)
+
+
+def _insert(connection: sqlite3.Connection, session_id: str, session: Hosted) -> None:
+    connection.execute("DELETE FROM hosted_session WHERE expires_at < ?", (session.created_at - DAY_US,))
+    connection.execute(
+        f"INSERT INTO hosted_session (sha256, {_COLUMNS}) VALUES (?{', ?' * len(_FIELDS)})",
+        (_digest(session_id), *msgspec.structs.astuple(session)),
+    )
+
+
+def _kept(session_id: str, opening: int) -> str:
+    """Return the answer that is kept for a key. opening: how often it was opened again, 0 at first."""
+    digest = _digest(session_id).hex()
+    return f"{digest} {opening}" if opening else digest
+
+
+def _opening(kept: str) -> int:
+    return int(kept.partition(" ")[2] or 0)
 
 
 def _digest(session_id: str) -> bytes:

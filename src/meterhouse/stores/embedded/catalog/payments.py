@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,13 +18,14 @@ from meterhouse.model.payment import (
     NewPayment,
     Payment,
     PaymentStatus,
+    SavedMethod,
     check_can_be_given,
     noted,
     requested,
 )
 from meterhouse.model.purchase import Origin, Sale
 from meterhouse.model.tenant import Caller
-from meterhouse.stores.embedded.catalog import purchases
+from meterhouse.stores.embedded.catalog import auto_recharges, purchases
 from meterhouse.stores.embedded.catalog.writes import kept_answer, note, once_only
 from meterhouse.stores.embedded.database import Database
 
@@ -97,10 +98,28 @@ class SqlitePayments:
                 updated_at=now_us,
             )
             _replace(connection, scope_id, after)
+            auto_recharges.begin_with(connection, caller, after, now_us)
             note(connection, caller, now_us, Write(Action.PAYMENT_SUCCEEDED, ref, before, after))
             return after
 
         return await self._database.write(work)
+
+    async def unfulfilled(self, for_us: int, but: Collection[str], most: int) -> Sequence[tuple[int, str]]:
+        found = self._database.reader().execute(
+            "SELECT scope_id, id FROM payment_intent WHERE status = 'succeeded' AND fulfilled_at IS NULL"
+            " AND updated_at <= ? AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY updated_at LIMIT ?",
+            (to_microseconds(self._now()) - for_us, msgspec.json.encode(but), most),
+        )
+        return [(scope_id, ref) for scope_id, ref in found.fetchall()]
+
+    async def method(self, scope_id: int, customer_ref: str) -> SavedMethod | None:
+        found = self._database.reader().execute(
+            "SELECT method_owner, method_id FROM payment_intent WHERE scope_id = ? AND customer_ref = ?"
+            " AND status = ? AND method_id IS NOT NULL ORDER BY updated_at DESC, id LIMIT 1",
+            (scope_id, customer_ref, PaymentStatus.SUCCEEDED),
+        )
+        row = found.fetchone()
+        return None if row is None else SavedMethod(*row)
 
     async def card(self, scope_id: int, customer_ref: str) -> Card | None:
         found = self._database.reader().execute(
@@ -114,10 +133,10 @@ class SqlitePayments:
 
 
 def forget(connection: sqlite3.Connection, scope_id: int, customer_ref: str) -> None:
-    """Forget the cards of a customer that is deleted: who gets its ref again must not see them."""
+    """Forget the cards of a customer that is deleted: the next owner of its ref must not have them."""
     connection.execute(
-        "UPDATE payment_intent SET (card_brand, card_last4, card_exp_month, card_exp_year)"
-        " = (NULL, NULL, NULL, NULL) WHERE scope_id = ? AND customer_ref = ?",
+        "UPDATE payment_intent SET (card_brand, card_last4, card_exp_month, card_exp_year, method_owner,"
+        " method_id) = (NULL, NULL, NULL, NULL, NULL, NULL) WHERE scope_id = ? AND customer_ref = ?",
         (scope_id, customer_ref),
     )
 

@@ -35,6 +35,14 @@ def once_only(
     return result
 
 
+def replace_answer(connection: sqlite3.Connection, scope_id: int, once: Once, answer: object) -> None:
+    """Keep another answer for a key that has one."""
+    connection.execute(
+        "UPDATE once SET answer = ? WHERE scope_id = ? AND operation = ? AND key = ?",
+        (msgspec.json.encode(answer), scope_id, once.operation, once.key),
+    )
+
+
 def kept_answer(connection: sqlite3.Connection, scope_id: int, once: Once) -> bytes | None:
     """Return the JSON of the answer that a key was given, None for a key that is new.
 
