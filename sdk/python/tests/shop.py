@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -40,10 +40,11 @@ class Shop:
         transport = httpx.MockTransport(self)
         return Meterhouse(KEY, "http://h", transport=transport, sleep=lambda _: None, **knobs)
 
-    def async_client(self) -> AsyncMeterhouse:
+    def async_client(self, sleep: Callable[[float], Awaitable[object]] | None = None) -> AsyncMeterhouse:
         async def at_once(_: float) -> None: ...
 
-        return AsyncMeterhouse(KEY, "http://h", transport=httpx.MockTransport(self), sleep=at_once)
+        transport = httpx.MockTransport(self)
+        return AsyncMeterhouse(KEY, "http://h", transport=transport, sleep=sleep or at_once)
 
     def wait_for(self, happened: Callable[[], bool]) -> None:
         with self._changed:
