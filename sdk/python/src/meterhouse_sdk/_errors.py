@@ -271,13 +271,17 @@ class ConnectionFailed(Unavailable):
 
 
 class PaymentRequired(MeterhouseError):
-    """The customer has to pay, top up or activate a plan first, at `checkout_url`; `message` tells them."""
+    """The customer has to pay, top up or activate a plan first, at `checkout_url`; `message` tells them.
+
+    reason: "activation_required", "out_of_credits", "too_few_credits", "limit_reached" or "no_plan".
+    """
 
     code = "payment_required"
 
     def __init__(self, gate: "Gate") -> None:
-        super().__init__(gate.message, status=402, code=gate.kind)
+        super().__init__(gate.detail, status=402, code=gate.kind)
         self.kind = gate.kind
+        self.reason = gate.reason
         self.checkout_url = gate.checkout_url or None
         self._gate = gate
 

@@ -29,7 +29,7 @@ def refusal(error: Refusal) -> tuple[int, dict[str, Any]]:  # Any: JSON
 def answerable(error: R) -> R:
     """Return the error; in a request of Flask it is one of Flask's too, which then answers it by itself.
 
-    Handlers that the application has registered for the error, or for its status, are still called.
+    A handler that the application has registered for the error is still called.
     """
     if in_flask():
         error.__class__ = _of_flask(cast("Any", type(error)))
