@@ -33,7 +33,7 @@ MeterhouseError
 │   │   └── MeterCounted        409 meter_counted
 │   ├── PayloadTooLarge         413 payload_too_large
 │   └── UnsupportedMediaType    415 unsupported_media_type
-├── Unavailable                 the same request may succeed later; with its key it counts once
+├── Unavailable                 408, 425: the same request may succeed later; with its key it counts once
 │   ├── RateLimited             429
 │   ├── ServerError             5xx
 │   └── ConnectionFailed        no answer came

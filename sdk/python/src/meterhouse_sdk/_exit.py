@@ -30,6 +30,11 @@ class _End:
         self._running = threading.Lock()
         self._terminating = False
 
+    def at_exit(self) -> None:
+        self.run()
+        if self._terminating:
+            _kill(signal.SIGTERM)
+
     def run(self) -> None:
         with self._running:
             while self.callbacks:
@@ -52,8 +57,7 @@ class _End:
         A second signal kills: the thread's own, or that of an operator who does not want to wait.
         """
         if self._terminating:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            _kill(number)
             return
         self._terminating = True
         with suppress(RuntimeError):  # the interpreter is ending, and runs the callbacks
@@ -66,8 +70,14 @@ class _End:
         os.kill(os.getpid(), number)
 
 
+def _kill(number: int) -> None:
+    """End the process as the signal does by default, with its status. Only the main thread can."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 _end: Final = _End()
-atexit.register(_end.run)
+atexit.register(_end.at_exit)
 if sys.platform != "win32":
     os.register_at_fork(after_in_child=_end._forked)  # noqa: SLF001 - one module
 
