@@ -19,12 +19,14 @@ CUSTOMERS = "POST /v1/sdk/customers"
 class Shop:
     """limit: units that may be used. says: more fields of a denied check.
 
+    unknown: refs of customers who are not there.
     away: ends of paths that are answered 503. interrupts: ends of paths where Ctrl-C is pressed.
     """
 
     def __init__(self, limit: int = 1_000_000) -> None:
         self.limit = limit
         self.says: Body = {"checkoutUrl": "http://pay"}
+        self.unknown: set[str] = set()
         self.away: set[str] = set()
         self.interrupts: set[str] = set()
         self.requests: list[str] = []
@@ -80,7 +82,7 @@ class Shop:
         return _customer(made)
 
     def _limits(self, body: Body) -> httpx.Response:
-        if not body["customerRef"].startswith("cus_"):
+        if not body["customerRef"].startswith("cus_") or body["customerRef"] in self.unknown:
             return problem(404, "customer_not_found")
         free = self.limit - self.used - sum(self.held.values())
         wanted = body.get("reserve", {}).get("units", 0)

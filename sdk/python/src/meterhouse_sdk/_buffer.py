@@ -89,7 +89,8 @@ class EventBuffer:
         self,
         *,
         type: str,  # noqa: A002 - the field's name everywhere
-        customer_ref: str,
+        customer_ref: str | None = None,
+        external_ref: str | None = None,
         units: int | Decimal,
         product_ref: str | None = None,
         timestamp: datetime | None = None,
@@ -98,17 +99,20 @@ class EventBuffer:
     ) -> str:
         """Take one event and return its idempotency key; never waits for the network.
 
-        See `NewEvent` for what the fields may hold. Without a timestamp it happened now; without a key it
-        gets one now, so that it counts once however often it is sent.
+        See `NewEvent` for the fields. Without a timestamp it happened now; that time is no part of its
+        meaning, so the same key again is the same event. Without a key it gets one now, so that it counts
+        once however often it is sent.
 
         Raises TypeError, ValidationFailed, BufferFull, BufferClosed: the event was not taken.
         """
         event = NewEvent(
             type=type,
             customer_ref=customer_ref,
+            external_ref=external_ref,
             units=units,
             product_ref=product_ref,
-            timestamp=datetime.now(UTC) if timestamp is None else timestamp,
+            timestamp=timestamp,
+            buffered_at=datetime.now(UTC) if timestamp is None else None,
             idempotency_key=new_key() if idempotency_key is None else idempotency_key,
             properties=properties,
         )

@@ -31,7 +31,7 @@ def create_customer(  # noqa: PLR0913 - the fields of a customer
     """Create a customer, or link `external_ref` to the one that has this email.
 
     reference: your own ref (`cus_` and 1 to 16 of A-Z a-z 0-9 _ -); None: the server mints one.
-    external_ref: your system's own name for the customer, at most 50 characters, unique.
+    external_ref: your own id for the customer, 1 to 255 characters, unique.
     telephone: E.164, e.g. +46701234567.
 
     Raises ValidationFailed; EmailTaken: another customer has the email and no external_ref was given;

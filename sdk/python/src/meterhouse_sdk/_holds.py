@@ -34,7 +34,8 @@ _logger: Final = logging.getLogger("meterhouse_sdk")
 
 def reserve(  # noqa: PLR0913 - the parts of a reservation
     *,
-    customer_ref: str,
+    customer_ref: str | None = None,
+    external_ref: str | None = None,
     product_ref: str,
     units: int | Decimal,
     ttl_seconds: int = 60,
@@ -44,6 +45,7 @@ def reserve(  # noqa: PLR0913 - the parts of a reservation
 ) -> Operation["Granted"]:
     """Take units out of what a customer may use, before using them; nobody else can have them then.
 
+    customer_ref: the customer's ref (`cus_…`). external_ref: your own id for it. One of them is required.
     units: exact, above 0, to 10^15: the most that the work may need.
     meter_name: decides nothing: units are those of the meter that the customer's plan limits.
     ttl_seconds: 1 to 86 400; a hold that is neither settled nor released ends by itself after that.
@@ -54,6 +56,7 @@ def reserve(  # noqa: PLR0913 - the parts of a reservation
     """
     limits = yield from _limits.reserving(
         customer_ref=customer_ref,
+        external_ref=external_ref,
         product_ref=product_ref,
         units=units,
         ttl_seconds=ttl_seconds,
