@@ -17,6 +17,7 @@ from meterhouse_sdk import AsyncMeterhouse, Meterhouse
 from meterhouse_sdk.asgi import Application, Message, PaywallMiddleware, Receive, Scope, Send
 from sdk.python.tests.serving import read, served
 from sdk.python.tests.shop import LIMITS, USAGES, Shop
+from tests.e2e.wait import until
 
 LEASES = pytest.mark.parametrize("lease_units", [None, 10])
 Either = Meterhouse | AsyncMeterhouse
@@ -344,6 +345,18 @@ async def test_a_cancelled_scope_ends_no_recording(name: str) -> None:
             await RECORDINGS[name](client)
         assert scope.cancelled_caught
         await asyncio.to_thread(shop.wait_for, lambda: shop.used == 4)
+
+
+async def test_a_recording_that_fails_after_its_caller_is_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop()
+    shop.away = {"usages"}
+    async with shop.async_client() as client:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await client.track_usage(customer_ref="cus_1", units=4, idempotency_key="key-of-it")
+        await asyncio.to_thread(until, lambda: "key-of-it" in caplog.text, "the log has it")
 
 
 class Slow(httpx.AsyncBaseTransport):

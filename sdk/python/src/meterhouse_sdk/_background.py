@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from meterhouse_sdk._error import MeterhouseError
 from meterhouse_sdk._exit import at_exit
 
 T = TypeVar("T")
@@ -109,7 +110,8 @@ class Background:
         wait(self._kept.copy(), _EXIT_SECONDS)
         if late := len(self._kept):
             _logger.error("the process ends before %d bookings are done", late)
-        asyncio.run_coroutine_threadsafe(self._left(), loop).result()
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._left(), loop).result(_EXIT_SECONDS)
         self._loop = None
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -146,9 +148,13 @@ async def finished(future: Future[T]) -> T:
 
 
 def log_failure(future: "Future[Any]") -> None:  # Any: whatever the work returns
-    """Log why work failed that nobody waits for."""
-    if not future.cancelled() and (error := future.exception()) is not None:
-        _logger.error("a call failed after its caller had been cancelled: %s", error)
+    """Log why work failed that nobody waits for, with the usage that it was to record."""
+    if future.cancelled() or (error := future.exception()) is None:
+        return
+    recorded: tuple[object, ...] = ()
+    if isinstance(error, MeterhouseError):
+        recorded = (*error.events, *error.usages, *error.meter_events)
+    _logger.error("a call failed after its caller had been cancelled: %s %s", error, recorded or "")
 
 
 async def _result(future: Future[T]) -> T:
