@@ -28,17 +28,33 @@ def answer(llm: httpx.Client, meterhouse: Meterhouse, customer_ref: str, message
 
 
 def stream(llm: httpx.Client, meterhouse: Meterhouse, customer_ref: str, messages: Messages) -> Iterator[str]:
-    """Yield the answer as it comes. The last chunk has no text; it carries the usage, if asked to."""
+    """Yield the answer as it comes. The last chunk has no text; it carries the usage, if asked to.
+
+    A reader who leaves early pays too: the rest of the answer is read for its usage.
+    """
     wish = {"model": "gpt-4", "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
     with llm.stream("POST", "/chat/completions", json=wish) as reply:
-        for line in reply.raise_for_status().iter_lines():
-            data = line.removeprefix("data: ")
-            if data in (line, "[DONE]"):  # a blank line between chunks, or the end
-                continue
-            chunk = json.loads(data)
-            if chunk.get("usage"):
-                publish(meterhouse, customer_ref, chunk)
-            yield from (choice["delta"].get("content") or "" for choice in chunk["choices"])
+        chunks = chunks_of(reply.raise_for_status(), meterhouse, customer_ref)
+        try:
+            for chunk in chunks:
+                yield from (choice["delta"].get("content") or "" for choice in chunk["choices"])
+        finally:
+            for _ in chunks:
+                pass
+
+
+def chunks_of(
+    reply: httpx.Response, meterhouse: Meterhouse, customer_ref: str
+) -> Iterator[dict[str, Any]]:  # Any: JSON
+    """Yield the chunks of a streamed answer, and publish the usage that one of them carries."""
+    for line in reply.iter_lines():
+        data = line.removeprefix("data: ")
+        if data in (line, "[DONE]"):  # a blank line between chunks, or the end
+            continue
+        chunk = json.loads(data)
+        if chunk.get("usage"):
+            publish(meterhouse, customer_ref, chunk)
+        yield chunk
 
 
 def publish(meterhouse: Meterhouse, customer_ref: str, completion: dict[str, Any]) -> None:  # Any: JSON

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -19,12 +19,14 @@ CUSTOMERS = "POST /v1/sdk/customers"
 class Shop:
     """limit: units that may be used. says: more fields of a denied check.
 
+    unknown: refs of customers who are not there.
     away: ends of paths that are answered 503. interrupts: ends of paths where Ctrl-C is pressed.
     """
 
     def __init__(self, limit: int = 1_000_000) -> None:
         self.limit = limit
         self.says: Body = {"checkoutUrl": "http://pay"}
+        self.unknown: set[str] = set()
         self.away: set[str] = set()
         self.interrupts: set[str] = set()
         self.requests: list[str] = []
@@ -40,10 +42,11 @@ class Shop:
         transport = httpx.MockTransport(self)
         return Meterhouse(KEY, "http://h", transport=transport, sleep=lambda _: None, **knobs)
 
-    def async_client(self) -> AsyncMeterhouse:
+    def async_client(self, sleep: Callable[[float], Awaitable[object]] | None = None) -> AsyncMeterhouse:
         async def at_once(_: float) -> None: ...
 
-        return AsyncMeterhouse(KEY, "http://h", transport=httpx.MockTransport(self), sleep=at_once)
+        transport = httpx.MockTransport(self)
+        return AsyncMeterhouse(KEY, "http://h", transport=transport, sleep=sleep or at_once)
 
     def wait_for(self, happened: Callable[[], bool]) -> None:
         with self._changed:
@@ -79,7 +82,7 @@ class Shop:
         return _customer(made)
 
     def _limits(self, body: Body) -> httpx.Response:
-        if not body["customerRef"].startswith("cus_"):
+        if not body["customerRef"].startswith("cus_") or body["customerRef"] in self.unknown:
             return problem(404, "customer_not_found")
         free = self.limit - self.used - sum(self.held.values())
         wanted = body.get("reserve", {}).get("units", 0)

@@ -56,7 +56,7 @@ class StandIn:
     def _store(self, event: dict[str, Any]) -> dict[str, Any]:
         key = event["idempotencyKey"]
         self.sent[key] += 1
-        if event["customerRef"] in self.unknown:
+        if event.get("customerRef") in self.unknown:
             errors = [{"path": "customerRef", "message": "Customer not found"}]
             return {"status": "rejected", "code": "customer_not_found", "errors": errors}
         status = "duplicate" if key in self.events else "stored"

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import StreamingResponse
 
 from meterhouse_sdk.asgi import Application, Message, PaywallMiddleware, Receive, Scope, Send
@@ -60,9 +61,9 @@ async def test_answers_of_400_and_above_and_exceptions_count_nothing() -> None:
     assert (shop.outcomes(), shop.used) == (["fail"] * 3, 0)
 
 
-async def test_who_may_not_go_on_is_answered_402_with_the_contracts_body() -> None:
+async def test_a_denied_request_is_answered_402_with_the_contracts_body() -> None:
     shop = Shop(limit=0)
-    shop.says = {"checkoutUrl": "http://pay", "product": {"reference": "prd_1", "name": "API"}}
+    shop.says |= {"product": {"reference": "prd_1", "name": "API"}}
     for client in (shop.async_client(), shop.client()):
         async with reached(PaywallMiddleware(echo, client=client, product="prd_1")) as api:
             answer = await api.get("/200", headers=CUSTOMER)
@@ -75,10 +76,63 @@ async def test_who_may_not_go_on_is_answered_402_with_the_contracts_body() -> No
             "checkoutUrl": "http://pay",
             "message": "You don't have an active plan for this tool. Call the `upgrade` tool to pick a plan, "
             "or open http://pay in a browser.",
+            "reason": "limit_reached",
+            "detail": "You have reached the limit of your plan. To go on, open http://pay in a browser.",
             "kind": "payment_required",
             "productDetails": {"reference": "prd_1", "name": "API"},
         }
     assert shop.outcomes() == ["paywall", "paywall"]
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "outcomes"),
+    [
+        ("GET", 200, ["success"]),
+        ("GET", 206, ["success"]),
+        ("POST", 204, ["success"]),
+        ("GET", 302, []),
+        ("GET", 304, []),
+        ("GET", 307, []),
+        ("GET", 401, ["fail"]),
+        ("GET", 405, ["fail"]),
+        ("GET", 503, ["fail"]),
+        ("HEAD", 200, []),
+        ("HEAD", 404, ["fail"]),
+    ],
+)
+@pytest.mark.parametrize("lease_units", [None, 5])
+async def test_an_answer_counts_by_its_status_and_method(
+    method: str, status: int, outcomes: list[str], lease_units: int | None
+) -> None:
+    shop = Shop()
+    client = shop.async_client()
+    sold = PaywallMiddleware(echo, client=client, product="prd_1", lease_units=lease_units)
+    async with reached(sold) as api:
+        assert (await api.request(method, f"/{status}", headers=CUSTOMER)).status_code == status
+    await client.aclose()
+    assert shop.used == outcomes.count("success")
+    assert shop.outcomes() == ([] if lease_units and shop.used else outcomes)
+    assert shop.held == {}
+
+
+async def test_a_preflight_and_a_redirect_to_a_slash_are_free() -> None:
+    shop = Shop()
+    inner = FastAPI()
+    inner.add_api_route("/items/", lambda: [1])
+    inner.add_middleware(CORSMiddleware, allow_origins=["*"], allow_headers=["*"])
+    asks = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+    async with before(inner, shop) as api:
+        assert (await api.options("/items/", headers=asks)).status_code == 200
+        assert shop.requests == []  # a preflight has no credentials
+        assert (await api.get("/items", headers=CUSTOMER)).status_code == 307
+        assert shop.usages == {}
+        assert (await api.get("/items/", headers=CUSTOMER)).status_code == 200
+    assert shop.outcomes() == ["success"]
+
+
+async def test_a_head_is_denied_as_a_get_is() -> None:
+    async with before(echo, Shop(limit=0)) as api:
+        assert (await api.head("/200", headers=CUSTOMER)).status_code == 402
 
 
 async def test_nobody_is_401_and_a_server_that_does_not_say_503() -> None:
@@ -90,7 +144,7 @@ async def test_nobody_is_401_and_a_server_that_does_not_say_503() -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-async def test_what_is_not_sold_passes() -> None:
+async def test_a_request_that_is_not_sold_passes() -> None:
     shop = Shop(limit=0)
     async with before(echo, shop, applies=lambda scope: scope["path"] != "/204") as api:
         assert (await api.get("/204")).status_code == 204
@@ -98,7 +152,7 @@ async def test_what_is_not_sold_passes() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["lifespan", "websocket"])
-async def test_what_is_no_http_request_passes_freely(protocol: str) -> None:
+async def test_another_protocol_passes_freely(protocol: str) -> None:
     shop = Shop(limit=0)
     passed: list[str] = []
 
@@ -169,6 +223,24 @@ async def test_a_route_of_fastapi_answers_402_401_and_503() -> None:
         shop.away = {"limits"}
         answer = await api.get("/plain", headers=CUSTOMER)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_options_and_head_of_a_route_of_fastapi_count_nothing() -> None:
+    shop = Shop()
+    app = FastAPI()
+    paywall = Paywall(shop.async_client())
+    paywall.install(app)
+
+    @app.api_route("/", methods=["GET", "HEAD", "OPTIONS"], dependencies=[paywall.payable(product="prd_1")])
+    async def route() -> str:
+        return "here"
+
+    async with reached(app) as api:
+        assert (await api.options("/")).status_code == 200
+        assert shop.requests == []
+        assert (await api.head("/", headers=CUSTOMER)).status_code == 200
+        assert (await api.get("/", headers=CUSTOMER)).status_code == 200
+    assert shop.outcomes() == ["success"]
 
 
 async def test_a_paywall_that_was_not_installed_says_so() -> None:

@@ -79,9 +79,11 @@ def test_an_event_travels_as_it_was_added(spool_dir: Path | None) -> None:
         buffer.flush()
     assert stand_in.events[key]["units"] == 0.1
     assert stand_in.events[key]["properties"] == {"model": "m"}
-    assert before <= datetime.fromisoformat(stand_in.events[key]["timestamp"]) <= datetime.now(UTC)
+    assert before <= datetime.fromisoformat(stand_in.events[key]["bufferedAt"]) <= datetime.now(UTC)
+    assert "timestamp" not in stand_in.events[key]
     assert mine == "mine"
     assert stand_in.events["mine"]["timestamp"] == "2026-11-01T00:00:00Z"
+    assert "bufferedAt" not in stand_in.events["mine"]
 
 
 def test_a_malformed_event_is_refused_in_the_line_that_adds_it(spool_dir: Path | None) -> None:

@@ -9,62 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from meterhouse_sdk import EventBuffer, Meterhouse
+from sdk.python.tests.processes import PROLOGUE, deliver, run, start
 from sdk.python.tests.stand_in import WAIT_SECONDS, StandInOnPort
-
-PROLOGUE = """
-import os, signal, sys, threading
-from meterhouse_sdk import EventBuffer, Meterhouse
-
-spool_dir = sys.argv[1] or None
-buffer = EventBuffer(
-    spool_dir=spool_dir, max_batch_events=10, max_delay_seconds=3600, exit_timeout_seconds=3600
-)
-
-def add(count):
-    for _ in range(count):
-        key = buffer.add(type="usage.api_call", customer_ref="cus_1", units=1)
-        os.write(1, key.encode() + b"\\n")  # whole lines, also of several processes
-"""
 
 
 @pytest.fixture
 def stand_in() -> Iterator[StandInOnPort]:
     with StandInOnPort() as stand_in:
         yield stand_in
-
-
-def start(stand_in: StandInOnPort, spool_dir: Path | str, program: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own program
-        [
-            sys.executable,
-            "-W",
-            "error",
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            PROLOGUE + program,
-            str(spool_dir),
-        ],
-        env=os.environ | {"METERHOUSE_API_KEY": "sk_sandbox_1", "METERHOUSE_URL": stand_in.url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(stand_in: StandInOnPort, spool_dir: Path | str, program: str) -> tuple[list[str], str, int]:
-    """Return the keys it printed, its errors and its status."""
-    process = start(stand_in, spool_dir, program)
-    printed, errors = process.communicate(timeout=WAIT_SECONDS)
-    return printed.split(), errors, process.returncode
-
-
-def deliver(stand_in: StandInOnPort, spool_dir: Path) -> None:
-    """As the next start of the program would."""
-    with EventBuffer(Meterhouse("sk_sandbox_1", stand_in.url), spool_dir=spool_dir) as buffer:
-        buffer.flush(WAIT_SECONDS)
-    assert list((spool_dir / "sandbox").iterdir()) == []
 
 
 def test_a_process_killed_while_the_server_is_away_loses_nothing(
@@ -93,15 +45,6 @@ def test_a_process_killed_while_it_sends_loses_nothing_and_counts_nothing_twice(
     whole = {key for key in keys if len(key) == len(keys[0])}  # the last line may be cut
     assert whole <= set(stand_in.events)
     assert len(stand_in.events) - len(whole) <= 1  # taken, and killed before it was printed
-
-
-def test_a_terminated_process_loses_nothing(stand_in: StandInOnPort, tmp_path: Path) -> None:
-    stand_in.away = True
-    keys, _, status = run(stand_in, tmp_path, "add(5)\nos.kill(os.getpid(), signal.SIGTERM)")
-    assert status == -signal.SIGTERM
-    stand_in.away = False
-    deliver(stand_in, tmp_path)
-    assert sorted(stand_in.events) == sorted(keys)
 
 
 @pytest.mark.parametrize("spooled", [True, False])

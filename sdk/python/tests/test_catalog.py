@@ -5,10 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from meterhouse.model.text import email_fault
 from meterhouse_sdk import (
     ExternalRefTaken,
 )
+from meterhouse_sdk._customers import _placeholder_email
 from sdk.python.tests.stand_in import blocking, problem
 
 CUSTOMER = {"reference": "cus_1", "name": "", "email": "a@b.se", "purchases": []}
@@ -59,6 +63,16 @@ def test_ensuring_a_customer_creates_it_once() -> None:
     assert client.ensure_customer("auth0|user 5@x") == made
     assert customers.requests == ["GET", "POST", "GET"]
     assert all(customers.keys)
+
+
+@given(st.text(min_size=1, max_size=255).filter(lambda text: text.isprintable() or text.isspace()))
+def test_every_external_ref_gets_an_email_that_the_server_takes(external_ref: str) -> None:
+    assert email_fault(_placeholder_email(external_ref)) is None
+
+
+def test_long_external_refs_get_different_emails() -> None:
+    spaces = " " * 254
+    assert _placeholder_email(f"{spaces}a") != _placeholder_email(f"{spaces}b")
 
 
 def test_ensuring_a_customer_that_somebody_else_just_created_returns_that_one() -> None:

@@ -3,8 +3,10 @@
 import inspect
 import json
 import os
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import formatdate
 
 import httpx
 import pytest
@@ -193,3 +195,15 @@ def test_a_forked_child_opens_connections_of_its_own(monkeypatch: pytest.MonkeyP
     client.create_event(type="a.b", customer_ref="cus_1", units=1)
     assert client._http is not parents
     assert not parents.is_closed
+
+
+@pytest.mark.parametrize("seconds", [3, 40])
+def test_a_date_in_retry_after_counts_from_now_where_the_answer_has_no_date(seconds: int) -> None:
+    """Proxies leave `Date` out."""
+    then = formatdate(time.time() + seconds, usegmt=True)
+    answers = iter(
+        [httpx.Response(503, headers={"Retry-After": then}), httpx.Response(201, json={"eventId": "evt_1"})]
+    )
+    client, waits = blocking(lambda _: next(answers))
+    client.create_event(type="usage.api_call", customer_ref="cus_1", units=1)
+    assert seconds - 2 <= waits[0] <= seconds

@@ -1,4 +1,4 @@
-"""Who may not go on, and what they are told: every row of the table, to the byte."""
+"""Customers without access, and the answer to them: every row of the table, to the byte."""
 
 from decimal import Decimal
 from typing import Any
@@ -74,6 +74,8 @@ def test_the_body_of_a_payment_is_the_hosted_services() -> None:
         "checkoutUrl": "http://pay",
         "message": f"{TOP_UP}, or open http://pay in a browser.",
         "kind": "payment_required",
+        "reason": "out_of_credits",
+        "detail": f"{TOP_UP}, or open http://pay in a browser.",
         "balance": {"creditBalance": 0, "creditsPerUnit": 10, "currency": "USD", "remainingUnits": 0},
         "productDetails": {"reference": "prd_1", "name": "API"},
     }
@@ -88,12 +90,55 @@ def test_the_body_of_an_activation_is_the_hosted_services() -> None:
         "checkoutUrl": "http://confirm",
         "message": f"{ACTIVATE}, or open http://confirm in a browser.",
         "kind": "activation_required",
+        "reason": "activation_required",
+        "detail": f"{ACTIVATE}, or open http://confirm in a browser.",
         "plans": [
             {"reference": "pln_1", "type": "usage-based", "requiresPayment": True},
             {"reference": "pln_free", "type": "recurring", "price": 0, "requiresPayment": False},
         ],
         "confirmationUrl": "http://confirm",
     }
+
+
+UNITS = LimitBalance(credit_balance=900, credits_per_unit=10, currency="USD", remaining_units=90)
+REACHED = "You have reached the limit of your plan."
+LESS = "Your plan has 2.5 units left, and more are needed."
+FEW = "You have too few credits left."
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "detail"),
+    [
+        ({"plan": "pln_3"}, "limit_reached", REACHED),
+        ({"plan": "pln_3", "remaining": Decimal("2.5")}, "limit_reached", LESS),
+        ({"plan": "pln_1", "plans": (BY_USE,), "balance": UNITS}, "limit_reached", REACHED),
+        ({"plan": "pln_1", "plans": (BY_USE,), "balance": SOME}, "too_few_credits", FEW),
+        ({"plan": "pln_1", "credit_balance": 7, "credits_per_unit": 10}, "too_few_credits", FEW),
+        ({"plan": "pln_1", "credit_balance": 70, "credits_per_unit": 10}, "limit_reached", REACHED),
+    ],
+)
+def test_a_customer_with_a_plan_is_told_why_it_is_not_enough(
+    said: dict[str, Any], reason: str, detail: str
+) -> None:  # Any: fields of a check
+    """The sentence of the hosted service stays, for its clients; the true one stands beside it."""
+    body = gate_of(denied(**said), "prd_1").to_body()
+    assert (body["message"], body["reason"], body["detail"]) == (f"{UPGRADE}.", reason, detail)
+    error = PaymentRequired(gate_of(denied(**said, checkout_url="http://pay"), "prd_1"))
+    assert (error.reason, error.kind) == (reason, PAY)
+    assert error.message == f"{detail} To go on, open http://pay in a browser."
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, "no_plan"),
+        ({"balance": OUT}, "out_of_credits"),
+        ({"activation_required": True}, "activation_required"),
+    ],
+)
+def test_the_reason_agrees_with_a_true_sentence(said: dict[str, Any], reason: str) -> None:
+    body = gate_of(denied(**said), "prd_1").to_body()
+    assert (body["reason"], body["detail"]) == (reason, body["message"])
 
 
 def test_the_error_says_it_all() -> None:

@@ -190,15 +190,23 @@ asyncio.run(main())
         (f"{CALL}call(), sys.exit(3)", 9),
         (f"{CALL}call(), 1 / 0", 9),
         (f"{CALL}call(), os._exit(0)", 5),
-        (f"{CALL}call(), os.kill(os.getpid(), signal.SIGTERM)", 5),
+        (f"{CALL}call(), os.kill(os.getpid(), signal.SIGTERM), signal.pause()", 9),
+        (f"{CALL}call(), os.kill(os.getpid(), signal.SIGKILL)", 5),
         (f"{CALL}{IN_A_CHILD}", 5),
-        (ASYNC_CALL, 5),
+        (ASYNC_CALL, 9),
     ],
-    ids=["its last line", "sys.exit", "an exception", "os._exit", "a signal", "a child's end", "asyncio"],
+    ids=[
+        "its last line",
+        "sys.exit",
+        "an exception",
+        "os._exit",
+        "SIGTERM",
+        "SIGKILL",
+        "a child's end",
+        "asyncio",
+    ],
 )
-def test_a_process_that_ends_by_itself_settles_the_leases_of_its_blocking_clients(
-    market: Market, program: str, left: int
-) -> None:
+def test_a_process_that_ends_settles_its_leases(market: Market, program: str, left: int) -> None:
     market.limit(10)
     environment = {"METERHOUSE_URL": market.server.url, "METERHOUSE_API_KEY": market.key}
     subprocess.run(  # noqa: S603 - our own programs

@@ -55,6 +55,7 @@ def test_other_types_are_refused(type_: object) -> None:
         ("timestamp", datetime(2026, 11, 1)),  # noqa: DTZ001 - a naive time is what is tested
         ("timestamp", datetime(1969, 12, 31, tzinfo=UTC)),
         ("timestamp", "2026-11-01T00:00:00Z"),
+        ("buffered_at", datetime(2026, 11, 1)),  # noqa: DTZ001 - as above
         ("properties", ["no", "object"]),
         ("properties", {"": 1}),
         ("properties", {1: 1}),

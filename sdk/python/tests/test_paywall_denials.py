@@ -123,7 +123,20 @@ UPGRADE = {
     "checkoutUrl": "<checkout>",
     "message": "You don't have an active plan for this tool. Call the `upgrade` tool to pick a plan, "
     "or open <checkout> in a browser.",
+    "reason": "no_plan",
+    "detail": "You don't have an active plan for this tool. Call the `upgrade` tool to pick a plan, "
+    "or open <checkout> in a browser.",
     "productDetails": {"reference": "prd_…", "name": "Product"},
+}
+TO_GO_ON = "To go on, open <checkout> in a browser."
+AT_THE_LIMIT = UPGRADE | {
+    "reason": "limit_reached",
+    "detail": f"You have reached the limit of your plan. {TO_GO_ON}",
+}
+TOO_FEW = UPGRADE | {
+    "reason": "too_few_credits",
+    "detail": f"You have too few credits left. {TO_GO_ON}",
+    "balance": BALANCE | {"creditBalance": 7},
 }
 TOPUP = {
     "success": False,
@@ -132,6 +145,8 @@ TOPUP = {
     "product": "prd_…",
     "checkoutUrl": "<checkout>",
     "message": "You're out of credits. Call the `topup` tool to add more, or open <checkout> in a browser.",
+    "reason": "out_of_credits",
+    "detail": "You're out of credits. Call the `topup` tool to add more, or open <checkout> in a browser.",
     "balance": BALANCE,
     "productDetails": {"reference": "prd_…", "name": "Product"},
 }
@@ -143,6 +158,9 @@ ACTIVATION = {
     "checkoutUrl": "<customer>",
     "confirmationUrl": "<customer>",
     "message": "Your plan needs activation before you can use this tool. Call the `activate_plan` tool to "
+    "activate it, or open <customer> in a browser.",
+    "reason": "activation_required",
+    "detail": "Your plan needs activation before you can use this tool. Call the `activate_plan` tool to "
     "activate it, or open <customer> in a browser.",
     "balance": BALANCE,
     "productDetails": {"reference": "prd_…", "name": "Product"},
@@ -202,9 +220,9 @@ def asynchronous(request: pytest.FixtureRequest, awaiting: AsyncMeterhouse) -> F
     scope="module",  # who is denied stays so
     params=[
         (without_a_plan, UPGRADE),
-        (at_the_limit, UPGRADE),
+        (at_the_limit, AT_THE_LIMIT),
         (without_credits, TOPUP),
-        (with_too_few_credits, UPGRADE | {"balance": BALANCE | {"creditBalance": 7}}),
+        (with_too_few_credits, TOO_FEW),
         (before_activation, ACTIVATION),
     ],
     ids=lambda row: row[0].__name__,

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meterhouse_sdk import (
     ConnectionFailed,
@@ -10,6 +12,7 @@ from meterhouse_sdk import (
     MeterhouseError,
     RateLimited,
     ServerError,
+    Unavailable,
     UnexpectedAnswer,
     ValidationFailed,
 )
@@ -72,14 +75,18 @@ def test_the_last_error_is_raised_when_nothing_helps() -> None:
     assert error.attempts == 5
 
 
-@pytest.mark.parametrize("outcome", [reply(500), reply(502), reply(503), reply(429), Lost(OSError("reset"))])
-def test_what_may_pass_is_tried_again(outcome: Outcome) -> None:
+RETRIED = {408, 425, 429, *range(500, 600)}
+
+
+@pytest.mark.parametrize("outcome", [*map(reply, sorted(RETRIED)), Lost(OSError("reset"))])
+def test_an_answer_that_may_change_is_asked_for_again(outcome: Outcome) -> None:
     waits, result, _ = drive(sending(), [outcome, reply(200)])
     assert (len(waits), result) == (1, 200)
+    assert isinstance(drive(sending(repeatable=False), [outcome])[1], Unavailable)
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 413, 415])
-def test_what_will_not_pass_is_not(status: int) -> None:
+@pytest.mark.parametrize("status", [status for status in range(300, 500) if status not in RETRIED])
+def test_an_answer_that_will_not_change_is_not_asked_for_again(status: int) -> None:
     waits, error, _ = drive(sending(), [reply(status)])
     assert waits == []
     assert isinstance(error, MeterhouseError)
@@ -113,6 +120,17 @@ def test_the_server_is_left_alone_for_as_long_as_it_asks() -> None:
 def test_a_date_in_retry_after_is_taken_by_the_servers_own_clock(zone: str) -> None:
     late = reply(503, retry_after=f"Sun, 01 Nov 2026 00:00:07 {zone}", date="Sun, 01 Nov 2026 00:00:00 GMT")
     assert drive(sending(), [late, reply(200)])[0] == [7.0]
+
+
+@given(st.text(), st.text())
+def test_no_retry_after_breaks_the_client(text: str, date: str) -> None:
+    waits, result, _ = drive(sending(), [reply(503, retry_after=text, date=date), reply(200)])
+    assert result == 200 or (waits == [] and isinstance(result, ServerError))
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 503])
+def test_retry_after_of_every_status_is_obeyed(status: int) -> None:
+    assert drive(sending(), [reply(status, retry_after="5"), reply(200)])[0] == [5.0]
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1e9", "²", "Sun, 99 Nov"])

@@ -2,13 +2,17 @@
 
 import enum
 import json
+import math
+import re
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterhouse.model.units import split
 from meterhouse_sdk import NewEvent, ValidationFailed
 from meterhouse_sdk._answers import CreatedEvent, Usage, read
 from meterhouse_sdk._new_event import from_line, to_line
@@ -51,9 +55,58 @@ def test_what_is_no_exact_number_is_a_type_error(units: object) -> None:
         event(units)
 
 
-def test_the_error_for_a_float_says_what_to_write() -> None:
-    with pytest.raises(TypeError, match=r"Decimal\('0.1'\)"):
-        event(0.1)
+def advised(units: object) -> list[object]:
+    """Do as the error says, in both of its ways."""
+    with pytest.raises(TypeError) as refused:
+        event(units)
+    pieces = re.findall(r"[Ww]rite (.*?)(?:, which is it to 9 decimal places)?\.(?: |$)", str(refused.value))
+    assert len(pieces) == 2
+    return [eval(piece, {"Decimal": Decimal, "x": units}) for piece in pieces]  # noqa: S307 - our own sentence
+
+
+@given(st.floats(0, 10**15) | st.floats(0, 1) | st.integers(0, 10**15).map(float))
+def test_the_advice_for_a_float_is_taken_by_the_sdk_and_by_the_server(units: float) -> None:
+    one, other = advised(units)
+    assert one == other
+    taken = event(one).units
+    assert abs(taken - Decimal(units)) <= Decimal("5e-10") + Decimal(math.ulp(units))
+    sent = json.loads(to_line(event(one)), parse_float=Decimal)["units"]
+    assert not isinstance(split(sent), str)
+
+
+@pytest.mark.parametrize(
+    ("units", "advice"),
+    [
+        (0.1, "Write Decimal('0.1')."),
+        (0.1 + 0.2, "Write Decimal('0.3'), which is it to 9 decimal places."),
+        (3.0, "Write 3."),
+        (-0.0, "Write 0."),
+        (1e-12, "Write 0, which is it to 9 decimal places."),
+        (1e15, "Write 1000000000000000."),
+    ],
+)
+def test_the_error_for_a_float_says_what_to_write(units: float, advice: str) -> None:
+    with pytest.raises(TypeError) as refused:
+        event(units)
+    assert advice in str(refused.value)
+
+
+@pytest.mark.parametrize("units", [-0.5, 1e16, float("inf"), float("nan")])
+def test_a_float_that_cannot_be_written_is_told_its_range(units: float) -> None:
+    with pytest.raises(TypeError, match=r"from 0 to 10\^15\.$"):
+        event(units)
+
+
+def test_the_advice_for_a_fraction_is_taken() -> None:
+    assert event(advised(Fraction(1, 3))[0]).units == Decimal("0.333333333")
+
+
+@given(st.decimals(0, 10**15, allow_nan=False, places=12))
+def test_the_advice_for_too_many_places_is_taken(units: Decimal) -> None:
+    if units != round(units, 9):
+        with pytest.raises(ValidationFailed, match=r"write round\(units, 9\)"):
+            event(units)
+    assert event(round(units, 9)).units == round(units, 9)
 
 
 @pytest.mark.parametrize(

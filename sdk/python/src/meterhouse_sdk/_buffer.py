@@ -1,6 +1,5 @@
 """Publishing without waiting: events are taken at once and sent in bulk by a background thread."""
 
-import atexit
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from typing import Any, Final, Self
 
 from meterhouse_sdk._client import Meterhouse
 from meterhouse_sdk._errors import BufferClosed, NotDelivered
+from meterhouse_sdk._exit import at_exit, not_at_exit
 from meterhouse_sdk._new_event import NewEvent, to_line
 from meterhouse_sdk._outbox import Limits, Outbox, RejectedEvent
 from meterhouse_sdk._publish import MAX_BULK_EVENTS, new_key
@@ -32,7 +32,7 @@ class EventBuffer:
     """Takes events at once, from any thread or from asyncio, and delivers each exactly once.
 
     With a `spool_dir` an event is on disk before `add` returns: it survives the death of the process, and
-    is sent by whichever process next opens a buffer on that directory (at the start, and every 30 s).
+    is sent by the next process that opens a buffer on that directory (at the start, and every 30 s).
     A power cut may lose what was added within the last second, or `max_delay_seconds` where that is longer;
     while a request waits for its answer, what was added since it began, too. Without one, what waits is lost
     with the process.
@@ -45,7 +45,8 @@ class EventBuffer:
     max_spool_bytes: how much may wait on disk, for each process.
     on_rejected: told of each event the server refuses for good, in the background thread; it may add
         events, but not flush.
-    exit_timeout_seconds: how long the interpreter may be held up at its exit to deliver the rest.
+    exit_timeout_seconds: how long the end of the process may be held up to deliver the rest: its normal
+        end, and SIGTERM where the program has no handler for it and makes the buffer in its main thread.
 
     A forked child has a buffer of its own, empty; what waits in the parent is sent by the parent.
     """
@@ -80,7 +81,7 @@ class EventBuffer:
         outbox = self._open()
         if self._spool is not None:
             self._start(outbox)  # to send what other processes left behind
-        atexit.register(self._close_at_exit)
+        at_exit(self._close_at_exit)
         if sys.platform != "win32":
             os.register_at_fork(after_in_child=_Forked(self))
 
@@ -88,7 +89,8 @@ class EventBuffer:
         self,
         *,
         type: str,  # noqa: A002 - the field's name everywhere
-        customer_ref: str,
+        customer_ref: str | None = None,
+        external_ref: str | None = None,
         units: int | Decimal,
         product_ref: str | None = None,
         timestamp: datetime | None = None,
@@ -97,17 +99,20 @@ class EventBuffer:
     ) -> str:
         """Take one event and return its idempotency key; never waits for the network.
 
-        See `NewEvent` for what the fields may hold. Without a timestamp it happened now; without a key it
-        gets one now, so that it counts once however often it is sent.
+        See `NewEvent` for the fields. Without a timestamp it happened now; that time is no part of its
+        meaning, so the same key again is the same event. Without a key it gets one now, so that it counts
+        once however often it is sent.
 
         Raises TypeError, ValidationFailed, BufferFull, BufferClosed: the event was not taken.
         """
         event = NewEvent(
             type=type,
             customer_ref=customer_ref,
+            external_ref=external_ref,
             units=units,
             product_ref=product_ref,
-            timestamp=datetime.now(UTC) if timestamp is None else timestamp,
+            timestamp=timestamp,
+            buffered_at=datetime.now(UTC) if timestamp is None else None,
             idempotency_key=new_key() if idempotency_key is None else idempotency_key,
             properties=properties,
         )
@@ -145,7 +150,7 @@ class EventBuffer:
         if self._closed:
             return 0
         self._closed = True
-        atexit.unregister(self._close_at_exit)
+        not_at_exit(self._close_at_exit)
         outbox, thread = self._outbox, self._thread
         if outbox is None:
             return 0
@@ -235,10 +240,16 @@ class EventBuffer:
         try:
             left = self.close(self._exit_timeout_seconds)
         except NotDelivered as error:
-            _logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
+            _logger.error(  # noqa: TRY400 - the sentence says it all
+                "%d events are lost, since the process ends and there is no spool_dir: %s",
+                error.waiting_events,
+                error,
+            )
         else:
             if left:
-                _logger.warning("%d events wait in %s for the next process", left, self._spool)
+                _logger.warning(
+                    "%d events wait in %s, where they are kept for the next process", left, self._spool
+                )
 
     def _after_fork(self) -> None:
         if self._sender is not None:

@@ -6,16 +6,20 @@ Their methods are listed in `_operations`.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import closing
+from email.utils import formatdate
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import httpx
 
+from meterhouse_sdk._background import background, finished
 from meterhouse_sdk._operations import AwaitingOperations, BlockingOperations
 from meterhouse_sdk._payable import Payable
-from meterhouse_sdk._protocol import Lost, Operation, Reply, Request, RetryPolicy, Wait, carried_out
+from meterhouse_sdk._protocol import Flow, Lost, Operation, Reply, Request, RetryPolicy, Wait, carried_out
 from meterhouse_sdk._settings import Settings
 from meterhouse_sdk._turnstile import AwaitingTurnstile, BlockingTurnstile
 from meterhouse_sdk._version import __version__
@@ -77,7 +81,7 @@ class Meterhouse(BlockingOperations, Payable):
             response = http.send(_built(request, http, self.settings))
         except httpx.RequestError as error:
             return Lost(error)
-        return Reply(response.status_code, response.headers, response.content)
+        return _reply(response)
 
     def without_retries(self) -> "Meterhouse":
         """Return a client of the same server, with connections of its own, that tries everything once."""
@@ -113,7 +117,11 @@ class Meterhouse(BlockingOperations, Payable):
 
 
 class AsyncMeterhouse(AwaitingOperations, Payable):
-    """`Meterhouse` for asyncio: the same methods, awaited; `events` is an async iterator."""
+    """`Meterhouse` for asyncio: the same methods, awaited; `events` is an async iterator.
+
+    One client serves every event loop of the program, at the same time or one after another: it sends
+    requests from a loop of the SDK's own, in a thread. `transport` and `sleep` are awaited there.
+    """
 
     def __init__(
         self,
@@ -140,27 +148,43 @@ class AsyncMeterhouse(AwaitingOperations, Payable):
 
     async def carry_out(self, operation: Operation[T]) -> T:
         """Drive an operation to its end. The methods above do; you need it for operations of your own."""
-        with closing(carried_out(operation, self._policy)) as flow:
-            outcome: Reply | Lost | None = None
+        return await background.run(self._begun(operation))
+
+    def _start(self, operation: Operation[T]) -> Future[T]:
+        """Drive an operation to its end, whatever becomes of the caller and of its event loop."""
+        return background.keep(self._begun(operation))
+
+    def _begun(self, operation: Operation[T]) -> Coroutine[Any, Any, T]:  # Any: as `async def` has it
+        """Run the operation up to its first request here, so that its arguments are read in this thread."""
+        flow = carried_out(operation, self._policy)
+        try:
+            return self._driven(flow, next(flow))
+        except StopIteration as stop:
+            return _returned(stop.value)
+
+    async def _driven(self, flow: Flow[T], step: Request | Wait) -> T:
+        with closing(flow):
             while True:
+                outcome: Reply | Lost | None = None
+                if isinstance(step, Wait):
+                    await self._sleep(step.seconds)
+                else:
+                    outcome = await self._exchange(step)
                 try:
                     step = flow.send(outcome)
                 except StopIteration as stop:
                     result: T = stop.value
                     return result
-                if isinstance(step, Wait):
-                    await self._sleep(step.seconds)
-                    outcome = None
-                else:
-                    outcome = await self._exchange(step)
 
     async def _exchange(self, request: Request) -> Reply | Lost:
         http = self._connected()
+        if not http.is_closed:
+            background.opened(http)
         try:
             response = await http.send(_built(request, http, self.settings))
         except httpx.RequestError as error:
             return Lost(error)
-        return Reply(response.status_code, response.headers, response.content)
+        return _reply(response)
 
     def _connected(self) -> httpx.AsyncClient:
         if self._pid != os.getpid():  # forked: two users of one socket mix up answers
@@ -168,13 +192,19 @@ class AsyncMeterhouse(AwaitingOperations, Payable):
         return self._http
 
     def _connect(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=_timeout(self.settings), transport=self._transport)
+        http = httpx.AsyncClient(timeout=_timeout(self.settings), transport=self._transport)
+        weakref.finalize(self, background.close, http).atexit = False  # the end of the loop closes them all
+        return http
 
     async def aclose(self) -> None:
         """Settle the leases and close the connections. The client cannot be used after that."""
         await self._turnstile.aclose()
         if self._pid == os.getpid():
-            await self._http.aclose()
+            closing = background.close(self._http)
+            if closing is None:
+                await self._http.aclose()  # never used: it has no connections
+            else:
+                await finished(closing)
 
     async def __aenter__(self) -> Self:
         return self
@@ -185,6 +215,10 @@ class AsyncMeterhouse(AwaitingOperations, Payable):
         await self.aclose()
 
 
+async def _returned(value: T) -> T:
+    return value
+
+
 class _Shared(httpx.BaseTransport):
     """Somebody else's transport: closing this leaves it open."""
 
@@ -193,6 +227,12 @@ class _Shared(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         return self._transport.handle_request(request)
+
+
+def _reply(response: httpx.Response) -> Reply:
+    """An answer without `Date` was written when it was received (RFC 9110, 6.6.1)."""
+    response.headers.setdefault("date", formatdate(usegmt=True))
+    return Reply(response.status_code, response.headers, response.content)
 
 
 def _timeout(settings: Settings) -> httpx.Timeout:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from meterhouse_sdk._publish import new_key
 
 _CUSTOMERS: Final = "/v1/sdk/customers"
 _NOT_IN_EMAILS: Final = re.compile(r"[\s@%\x00-\x1f\x7f]")
+_MAX_LOCAL: Final = 255  # characters of an email before the @; the server takes 320 in all
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -31,7 +33,7 @@ def create_customer(  # noqa: PLR0913 - the fields of a customer
     """Create a customer, or link `external_ref` to the one that has this email.
 
     reference: your own ref (`cus_` and 1 to 16 of A-Z a-z 0-9 _ -); None: the server mints one.
-    external_ref: your system's own name for the customer, at most 50 characters, unique.
+    external_ref: your own id for the customer, 1 to 255 characters, unique.
     telephone: E.164, e.g. +46701234567.
 
     Raises ValidationFailed; EmailTaken: another customer has the email and no external_ref was given;
@@ -142,8 +144,10 @@ def ensure_customer(
 
 
 def _placeholder_email(external_ref: str) -> str:
-    """A different one for each external ref, whatever characters it has."""
+    """Return a different one for each external ref, whatever characters it has and however long it is."""
     local = _NOT_IN_EMAILS.sub(lambda found: quote(found[0], safe=""), external_ref)
+    if len(local) > _MAX_LOCAL:
+        local = sha256(external_ref.encode("utf-8", "replace")).hexdigest()
     return f"{local}@auto-created.local"
 
 

@@ -33,7 +33,7 @@ MeterhouseError
 │   │   └── MeterCounted        409 meter_counted
 │   ├── PayloadTooLarge         413 payload_too_large
 │   └── UnsupportedMediaType    415 unsupported_media_type
-├── Unavailable                 the same request may succeed later; with its key it counts once
+├── Unavailable                 408, 425: the same request may succeed later; with its key it counts once
 │   ├── RateLimited             429
 │   ├── ServerError             5xx
 │   └── ConnectionFailed        no answer came
@@ -271,13 +271,17 @@ class ConnectionFailed(Unavailable):
 
 
 class PaymentRequired(MeterhouseError):
-    """The customer has to pay, top up or activate a plan first, at `checkout_url`; `message` tells them."""
+    """The customer has to pay, top up or activate a plan first, at `checkout_url`; `message` tells them.
+
+    reason: "activation_required", "out_of_credits", "too_few_credits", "limit_reached" or "no_plan".
+    """
 
     code = "payment_required"
 
     def __init__(self, gate: "Gate") -> None:
-        super().__init__(gate.message, status=402, code=gate.kind)
+        super().__init__(gate.detail, status=402, code=gate.kind)
         self.kind = gate.kind
+        self.reason = gate.reason
         self.checkout_url = gate.checkout_url or None
         self._gate = gate
 

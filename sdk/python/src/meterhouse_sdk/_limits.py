@@ -9,6 +9,7 @@ from meterhouse_sdk._answers import read
 from meterhouse_sdk._error import FieldError
 from meterhouse_sdk._errors import ValidationFailed
 from meterhouse_sdk._metering_answers import HoldState, LimitCheck, Released, Settled
+from meterhouse_sdk._new_event import customer_faults
 from meterhouse_sdk._new_usage import ActionType
 from meterhouse_sdk._products import encoded
 from meterhouse_sdk._protocol import Operation, Request
@@ -31,7 +32,8 @@ class SettleFields(TypedDict, total=False):
 
 def check_limits(
     *,
-    customer_ref: str,
+    customer_ref: str | None = None,
+    external_ref: str | None = None,
     product_ref: str,
     meter_name: str | None = None,
     include_checkout_session: bool = False,
@@ -39,13 +41,14 @@ def check_limits(
     """Return whether the customer may use the product now. Asking consumes nothing, and holds nothing.
 
     Others may use up what remains before you do; `reserve` and `hold` cannot be overtaken.
+    customer_ref: the customer's ref (`cus_…`). external_ref: your own id for it. One of them is required.
     meter_name: decides nothing, the customer's plan does; the answer's says which meter that limits.
     include_checkout_session: where it is denied, open a page where the customer can pay or activate.
 
     Raises CustomerNotFound, ProductNotFound.
     """
     body = encoded(
-        customerRef=customer_ref,
+        **_customer(customer_ref, external_ref),
         productRef=product_ref,
         meterName=meter_name,
         includeCheckoutSession=include_checkout_session or None,
@@ -55,7 +58,8 @@ def check_limits(
 
 def reserving(  # noqa: PLR0913 - the parts of a reservation
     *,
-    customer_ref: str,
+    customer_ref: str | None = None,
+    external_ref: str | None = None,
     product_ref: str,
     units: int | Decimal,
     ttl_seconds: int = 60,
@@ -65,7 +69,7 @@ def reserving(  # noqa: PLR0913 - the parts of a reservation
 ) -> Operation[LimitCheck]:
     """Reserve units if they are free; `hold_ref` of the answer says whether they were."""
     body = encoded(
-        customerRef=customer_ref,
+        **_customer(customer_ref, external_ref),
         productRef=product_ref,
         meterName=meter_name,
         includeCheckoutSession=include_checkout_session or None,
@@ -105,6 +109,15 @@ def release(hold_ref: str) -> Operation[Released]:
 def get_hold(hold_ref: str) -> Operation[HoldState]:
     """Return a hold as it stands. Raises HoldNotFound."""
     return read((yield Request("GET", _hold_path(hold_ref), repeatable=True)), HoldState)
+
+
+def _customer(customer_ref: str | None, external_ref: str | None) -> dict[str, str | None]:
+    """Return the fields that name the customer. Raises ValidationFailed."""
+    found = customer_faults(customer_ref, external_ref)
+    faults = [FieldError(path, fault) for path, fault in found if fault]
+    if faults:
+        raise ValidationFailed("Validation failed", errors=faults)
+    return {"customerRef": customer_ref, "externalRef": external_ref}
 
 
 def _post(path: str, body: bytes) -> Request:

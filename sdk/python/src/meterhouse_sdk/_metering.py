@@ -33,7 +33,8 @@ N = TypeVar("N", NewUsage, NewMeterEvent)
 
 def track_usage(  # noqa: PLR0913 - the fields of a usage
     *,
-    customer_ref: str,
+    customer_ref: str | None = None,
+    external_ref: str | None = None,
     units: int | Decimal = 1,
     product_ref: str | None = None,
     meter_name: str | None = None,
@@ -58,6 +59,7 @@ def track_usage(  # noqa: PLR0913 - the fields of a usage
     """
     usage = NewUsage(
         customer_ref=customer_ref,
+        external_ref=external_ref,
         units=units,
         product_ref=product_ref,
         meter_name=meter_name,
@@ -115,7 +117,8 @@ def track_usage_bulk(usages: Iterable[NewUsage | UsageFields]) -> Operation[Trac
 def record_meter_event(  # noqa: PLR0913 - the fields of a meter event
     *,
     meter_name: str,
-    customer_ref: str,
+    customer_ref: str | None = None,
+    external_ref: str | None = None,
     value: int | Decimal = 1,
     product_ref: str | None = None,
     properties: Mapping[str, Any] | None = None,  # Any: JSON
@@ -132,6 +135,7 @@ def record_meter_event(  # noqa: PLR0913 - the fields of a meter event
     event = NewMeterEvent(
         meter_name=meter_name,
         customer_ref=customer_ref,
+        external_ref=external_ref,
         value=value,
         product_ref=product_ref,
         properties=properties,

@@ -3,9 +3,11 @@
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_args, get_type_hints
 
 from meterhouse_sdk._answers import Event
+from meterhouse_sdk._background import finished
 from meterhouse_sdk._protocol import Operation
 from meterhouse_sdk._questions import Pages
 
@@ -25,6 +27,13 @@ class Awaiting(Protocol):
 
     async def carry_out(self, operation: Operation[T]) -> T: ...
 
+    def _start(self, operation: Operation[T]) -> Future[T]: ...
+
+
+def started(client: Awaiting, operation: Operation[T]) -> Future[T]:
+    """Begin an operation that goes on whatever becomes of its caller and of its event loop."""
+    return client._start(operation)  # noqa: SLF001 - of the clients, and not for callers
+
 
 def blocking(operation: Callable[P, Operation[T]]) -> Callable[Concatenate[Blocking, P], T]:
     """Make a method of a blocking client of an operation."""
@@ -42,6 +51,17 @@ def awaiting(
 
     async def method(self: Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.carry_out(operation(*args, **kwargs))
+
+    return described(method, operation, _result(operation))
+
+
+def recording(
+    operation: Callable[P, Operation[T]],
+) -> Callable[Concatenate[Awaiting, P], Coroutine[Any, Any, T]]:  # Any: as `async def` has it
+    """Make a method of an async client that records what happened, also when its caller is cancelled."""
+
+    async def method(self: Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await finished(started(self, operation(*args, **kwargs)))
 
     return described(method, operation, _result(operation))
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, TypedDict
@@ -17,6 +17,7 @@ from meterhouse_sdk._units import exact_units
 
 MAX_TYPE: Final = 128  # characters
 MAX_REF: Final = 20
+MAX_EXTERNAL_REF: Final = 255
 MAX_KEY: Final = 256
 MAX_NAMES: Final = 64  # of properties
 MAX_NAME: Final = 64
@@ -27,23 +28,32 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EventFields(TypedDict, total=False):
-    """What `create_events` takes for one event; `type`, `customer_ref` and `units` are required."""
+    """The fields of one event in `create_events`. `type`, `units`, and one of `customer_ref` and
+    `external_ref` are required.
+    """
 
     type: str
-    customer_ref: str
+    customer_ref: str | None
+    external_ref: str | None
     units: int | Decimal
     product_ref: str | None
     timestamp: datetime | None
     idempotency_key: str | None
     properties: Mapping[str, Any] | None  # Any: JSON
+    buffered_at: datetime | None
 
 
 class NewEvent(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One event to publish; frozen, and checked as it is made.
 
     type: two or more segments separated by dots, e.g. "usage.api_call".
+    customer_ref: the customer's ref (`cus_…`). external_ref: your own id for it, 1 to 255 characters. One of
+        them is required; both must name the same customer.
     units: how much, 0 to 10^15 with at most 9 decimal places; an int or a Decimal, never a float.
-    timestamp: when it happened, an aware datetime; None is the time the server receives it.
+    timestamp: when it happened, an aware datetime; None is buffered_at, or else the time the server
+        receives it.
+    buffered_at: when it was put aside to be sent later. It is no part of the event's meaning: a repeat with
+        another one is the same event.
     idempotency_key: 1 to 256 characters; counts once for ever, however often it is sent.
     properties: what else is known, JSON values: 64 names, 4 levels, 16 kB.
 
@@ -52,25 +62,28 @@ class NewEvent(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     """
 
     type: str
-    customer_ref: str
+    customer_ref: str | None = None
+    external_ref: str | None = None
     units: int | Decimal
     product_ref: str | None = None
     timestamp: datetime | None = None
     idempotency_key: str | None = None
     properties: Mapping[str, Any] | None = None  # Any: JSON
+    buffered_at: datetime | None = None
 
     def __post_init__(self) -> None:
         faults = [
             FieldError(path, fault)
             for path, fault in (
                 ("type", _type_fault(self.type)),
-                ("customer_ref", length_fault(self.customer_ref, MAX_REF)),
+                *customer_faults(self.customer_ref, self.external_ref),
                 ("product_ref", self.product_ref is not None and length_fault(self.product_ref, MAX_REF)),
                 (
                     "idempotency_key",
                     self.idempotency_key is not None and length_fault(self.idempotency_key, MAX_KEY),
                 ),
                 ("timestamp", self.timestamp is not None and time_fault(self.timestamp)),
+                ("buffered_at", self.buffered_at is not None and time_fault(self.buffered_at)),
                 ("properties", self.properties is not None and properties_fault(self.properties)),
             )
             if fault
@@ -83,6 +96,8 @@ class NewEvent(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
             raise ValidationFailed("Validation failed", errors=faults)
         if self.timestamp is not None:
             force_setattr(self, "timestamp", self.timestamp.astimezone(UTC))
+        if self.buffered_at is not None:
+            force_setattr(self, "buffered_at", self.buffered_at.astimezone(UTC))
 
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
@@ -111,6 +126,19 @@ def _type_fault(text: object) -> str | None:
         "must be two or more segments separated by dots, without white space or control characters, "
         f"at most {MAX_TYPE} characters, e.g. usage.api_call"
     )
+
+
+def customer_faults(customer_ref: object, external_ref: object) -> Sequence[tuple[str, str | None]]:
+    """Return fields with their faults, None for none. Neither of the two given is a fault of customer_ref."""
+    if customer_ref is None and external_ref is None:
+        return [
+            ("customer_ref", "is required: the customer's ref (cus_…); or give external_ref, your own id")
+        ]
+    fault = None if customer_ref is None else length_fault(customer_ref, MAX_REF)
+    return [
+        ("customer_ref", fault and f"{fault}; your own id for a customer goes into external_ref"),
+        ("external_ref", None if external_ref is None else length_fault(external_ref, MAX_EXTERNAL_REF)),
+    ]
 
 
 def length_fault(text: object, most_characters: int) -> str | None:

@@ -10,7 +10,14 @@ from msgspec.structs import force_setattr
 
 from meterhouse_sdk._error import FieldError
 from meterhouse_sdk._errors import ValidationFailed
-from meterhouse_sdk._new_event import MAX_KEY, MAX_REF, length_fault, properties_fault, time_fault
+from meterhouse_sdk._new_event import (
+    MAX_KEY,
+    MAX_REF,
+    customer_faults,
+    length_fault,
+    properties_fault,
+    time_fault,
+)
 from meterhouse_sdk._products import encoded
 from meterhouse_sdk._units import exact_units
 
@@ -20,9 +27,10 @@ MAX_METER_NAME: Final = 100
 
 
 class UsageFields(TypedDict, total=False):
-    """What `track_usage_bulk` takes for one usage; `customer_ref` is required."""
+    """The fields of one usage in `track_usage_bulk`. One of `customer_ref` and `external_ref` is required."""
 
-    customer_ref: str
+    customer_ref: str | None
+    external_ref: str | None
     units: int | Decimal
     product_ref: str | None
     meter_name: str | None
@@ -39,6 +47,8 @@ class UsageFields(TypedDict, total=False):
 class NewUsage(Struct, frozen=True, kw_only=True, rename="camel"):
     """One usage to track; frozen, and checked as it is made.
 
+    customer_ref: the customer's ref (`cus_…`). external_ref: your own id for it, 1 to 255 characters. One of
+        them is required; both must name the same customer.
     units: an int or a Decimal; whole, and at most 100 000: settle a hold for more.
     product_ref: without it the usage is seen, and counts for no limit.
     meter_name: None: the one that the customer's plan limits; only what is on that one counts.
@@ -51,7 +61,8 @@ class NewUsage(Struct, frozen=True, kw_only=True, rename="camel"):
     Raises ValidationFailed (a ValueError): a value the server would refuse; `errors` names each field.
     """
 
-    customer_ref: str
+    customer_ref: str | None = None
+    external_ref: str | None = None
     units: int | Decimal = 1
     product_ref: str | None = None
     meter_name: str | None = None
@@ -70,10 +81,13 @@ class NewUsage(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class MeterEventFields(TypedDict, total=False):
-    """What `record_meter_events` takes for one event; `meter_name` and `customer_ref` are required."""
+    """The fields of one event in `record_meter_events`. `meter_name`, and one of `customer_ref` and
+    `external_ref` are required.
+    """
 
     meter_name: str
-    customer_ref: str
+    customer_ref: str | None
+    external_ref: str | None
     value: int | Decimal
     product_ref: str | None
     properties: Mapping[str, Any] | None  # Any: JSON
@@ -85,14 +99,16 @@ class NewMeterEvent(Struct, frozen=True, kw_only=True, rename="camel"):
     """One event for a named meter; frozen, and checked as it is made.
 
     value: how much, 0 to 10^15 with at most 9 decimal places; a meter that counts counts 1 whatever it is.
-    product_ref, timestamp, properties: as in `NewUsage`, where properties are called metadata.
+    customer_ref, external_ref, product_ref, timestamp, properties: as in `NewUsage`, where properties are
+        called metadata.
 
     Raises TypeError: the value is a float or no number at all.
     Raises ValidationFailed (a ValueError): a value the server would refuse; `errors` names each field.
     """
 
     meter_name: str
-    customer_ref: str
+    customer_ref: str | None = None
+    external_ref: str | None = None
     value: int | Decimal = 1
     product_ref: str | None = None
     properties: Mapping[str, Any] | None = None  # Any: JSON
@@ -117,7 +133,7 @@ def _faults(
 ) -> list[FieldError]:
     optional = {"product_ref": said.product_ref, **refs}
     checks = [
-        ("customer_ref", length_fault(said.customer_ref, MAX_REF)),
+        *customer_faults(said.customer_ref, said.external_ref),
         *((path, ref is not None and length_fault(ref, MAX_REF)) for path, ref in optional.items()),
         ("meter_name", said.meter_name is not None and length_fault(said.meter_name, MAX_METER_NAME)),
         ("timestamp", said.timestamp is not None and time_fault(said.timestamp)),

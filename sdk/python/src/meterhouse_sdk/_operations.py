@@ -15,7 +15,7 @@ from meterhouse_sdk import (
     _questions,
 )
 from meterhouse_sdk._holds import async_holding, async_reserving, holding, reserving
-from meterhouse_sdk._methods import async_iterating, awaiting, blocking, iterating
+from meterhouse_sdk._methods import async_iterating, awaiting, blocking, iterating, recording
 
 
 class BlockingOperations:
@@ -72,17 +72,17 @@ class BlockingOperations:
 class AwaitingOperations:
     """The methods of `AsyncMeterhouse`."""
 
-    create_event = awaiting(_publish.create_event)
-    create_events = awaiting(_publish.create_events)
-    track_usage = awaiting(_metering.track_usage)
-    track_usage_bulk = awaiting(_metering.track_usage_bulk)
-    record_meter_event = awaiting(_metering.record_meter_event)
-    record_meter_events = awaiting(_metering.record_meter_events)
+    create_event = recording(_publish.create_event)
+    create_events = recording(_publish.create_events)
+    track_usage = recording(_metering.track_usage)
+    track_usage_bulk = recording(_metering.track_usage_bulk)
+    record_meter_event = recording(_metering.record_meter_event)
+    record_meter_events = recording(_metering.record_meter_events)
     check_limits = awaiting(_limits.check_limits)
     reserve = async_reserving(_holds.reserve)
     hold = async_holding(_holds.reserve)
-    settle = awaiting(_limits.settle)
-    release = awaiting(_limits.release)
+    settle = recording(_limits.settle)
+    release = recording(_limits.release)
     get_hold = awaiting(_limits.get_hold)
     create_customer = awaiting(_customers.create_customer)
     get_customer = awaiting(_customers.get_customer)

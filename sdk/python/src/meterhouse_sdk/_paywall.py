@@ -1,6 +1,6 @@
-"""Whether a call may run, and what is recorded of it: the sequence of every paywall (contract §5.1).
+"""The sequence of every paywall (contract §5.1): may a call run, and how is it recorded.
 
-customer -> checked, or leased -> the call runs -> ended
+checked, or leased -> the call runs -> ended
 """
 
 import logging
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from meterhouse_sdk._customers import ensure_customer
+from meterhouse_sdk._customers import ensure_customer, find_customer
 from meterhouse_sdk._error import MeterhouseError
 from meterhouse_sdk._errors import CustomerNotFound, PaymentRequired, Unavailable
 from meterhouse_sdk._gate import gate_of
@@ -20,7 +20,7 @@ from meterhouse_sdk._metering_answers import LimitCheck
 from meterhouse_sdk._new_usage import NewUsage, Outcome, to_body
 from meterhouse_sdk._protocol import Operation, RetryPolicy
 from meterhouse_sdk._publish import new_key
-from meterhouse_sdk._terms import OnUntracked, Terms
+from meterhouse_sdk._terms import Customer, OnUntracked, Terms
 
 ANONYMOUS: Final = "anonymous"  # nobody's ref: the server refuses it
 _ASKED_METER: Final = "requests"  # what the hosted service's clients ask for; the customer's plan decides
@@ -49,59 +49,44 @@ class Paywall:
         self.leases = Leases()
         self.clock = clock
         self._now = now
-        self._customers: dict[str, str] = {}
+        self._customers: dict[Customer, str] = {}
 
-    def customer(self, given: str | None) -> Operation[str]:
-        """Return the customer's ref; one of another system is found or created, once."""
-        if not given:
-            return ANONYMOUS
-        if given.startswith("cus_"):
-            return given
-        known = self._customers.get(given)
-        if known is None:
-            known = (yield from ensure_customer(given)).reference
-            if len(self._customers) >= _KNOWN_CUSTOMERS:
-                self._customers.clear()
-            self._customers[given] = known
-        return known
-
-    def checked(self, terms: Terms, customer_ref: str) -> Operation[Admission]:
+    def checked(self, terms: Terms, customer: Customer) -> Operation[Admission]:
         """Ask the server. Raises PaymentRequired, after recording that the call was refused."""
-        try:
-            limits = yield from check_limits(
+
+        def asked(customer_ref: str) -> Operation[LimitCheck]:
+            return check_limits(
                 customer_ref=customer_ref,
                 product_ref=terms.product_ref,
                 meter_name=_ASKED_METER,
                 include_checkout_session=True,
             )
-        except CustomerNotFound:
-            self._forget(customer_ref)
-            raise
+
+        customer_ref, limits = yield from self._answered(customer, asked)
         admission = Admission(customer_ref, terms, limits.meter_name or _ASKED_METER)
         if not limits.within_limits:
             raise (yield from self._refusal(admission, limits))
         return admission
 
-    def served(self, terms: Terms, customer_ref: str) -> Admission | None:
+    def served(self, terms: Terms, customer: Customer) -> Admission | None:
         """Hand out a unit of a lease; None: there is none."""
+        customer_ref = self._known(customer)
+        if customer_ref is None:
+            return None
         lease = self.leases.take(terms.share(customer_ref), self.clock())
         return None if lease is None else Admission(customer_ref, terms, lease.action, lease)
 
-    def leased(self, terms: Terms, customer_ref: str) -> Operation[Admission]:
+    def leased(self, terms: Terms, customer: Customer) -> Operation[Admission]:
         """Hand out a unit of a lease, of a new one if need be. One call for a customer at a time.
 
         Raises PaymentRequired, after recording that the call was refused. Raises Unavailable: the server
         answered when the hold may have ended.
         """
-        served = self.served(terms, customer_ref)
+        served = self.served(terms, customer)
         if served is not None:
             return served
         started = self.clock()
-        try:
-            limits = yield from _block(terms, customer_ref)
-        except CustomerNotFound:
-            self._forget(customer_ref)
-            raise
+        customer_ref, limits = yield from self._answered(customer, lambda ref: _block(terms, ref))
         action = limits.meter_name or _ASKED_METER
         if limits.hold_ref is None or limits.reserved_units is None:
             raise (yield from self._refusal(Admission(customer_ref, terms, action), limits))
@@ -113,13 +98,16 @@ class Paywall:
         self.leases.add(lease)
         return Admission(customer_ref, terms, action, lease)
 
-    def ended(self, admission: Admission, outcome: Outcome, duration_ms: int) -> Operation[None]:
-        """Record what became of a call. What fails here is logged and handed over, not raised."""
+    def ended(self, admission: Admission, outcome: Outcome | None, duration_ms: int) -> Operation[None]:
+        """Record the outcome of a call; None: it sold nothing, and nothing is recorded.
+
+        A usage that the server does not take is logged and handed over; nothing is raised.
+        """
         lease = admission.lease
         if lease is not None:
             done = self.leases.ended(lease, used=outcome == "success")
             yield from self.settled([] if done is None else [done])
-        if lease is None or outcome != "success":
+        if outcome is not None and (lease is None or outcome != "success"):
             yield from self._track(admission, outcome, duration_ms)
 
     def settled(self, leases: Sequence[Lease]) -> Operation[None]:
@@ -171,6 +159,9 @@ class Paywall:
             yield from track(usage)
         except MeterhouseError as error:
             _hand_over(usage, error, admission.terms.on_untracked)
+        except BaseException as error:  # interrupted, or the client was closed
+            _hand_over(usage, error, None)
+            raise
 
     def _usage_of(self, lease: Lease) -> NewUsage:
         return NewUsage(
@@ -181,8 +172,46 @@ class Paywall:
             idempotency_key=lease.hold_ref,
         )
 
+    def _answered(
+        self, customer: Customer, ask: Callable[[str], Operation[LimitCheck]]
+    ) -> Operation[tuple[str, LimitCheck]]:
+        """Ask about a customer; return its ref and the answer. Raises CustomerNotFound."""
+        customer_ref = self._known(customer) or (yield from self._named(customer.given or ""))
+        self._remember(customer, customer_ref)
+        try:
+            return customer_ref, (yield from ask(customer_ref))
+        except CustomerNotFound:
+            self._forget(customer_ref)
+            found = (yield from self._with_such_a_name(customer)) if customer_ref == customer.given else None
+            if found is None:
+                raise
+        self._remember(customer, found)
+        return found, (yield from ask(found))
+
+    def _known(self, customer: Customer) -> str | None:
+        """Return the ref of a customer that needs no request; None: it has to be found first."""
+        if not customer.given:
+            return ANONYMOUS
+        is_ref = customer.given.startswith("cus_") and not customer.is_external
+        return self._customers.get(customer, customer.given if is_ref else None)
+
+    def _named(self, external_ref: str) -> Operation[str]:
+        return (yield from ensure_customer(external_ref)).reference
+
+    def _with_such_a_name(self, customer: Customer) -> Operation[str | None]:
+        """Return the customer whose own id looks like a ref of ours, as ids of other billing systems do."""
+        found = yield from find_customer(external_ref=customer.given)
+        return None if found is None else found.reference
+
+    def _remember(self, customer: Customer, customer_ref: str) -> None:
+        if customer_ref in {customer.given, ANONYMOUS}:
+            return
+        if len(self._customers) >= _KNOWN_CUSTOMERS:
+            self._customers.clear()
+        self._customers[customer] = customer_ref
+
     def _forget(self, customer_ref: str) -> None:
-        """It was deleted: who asks for it next gets a new one."""
+        """It was deleted: the next call that names it gets a new one."""
         for given in [given for given, known in list(self._customers.items()) if known == customer_ref]:
             self._customers.pop(given, None)
 
@@ -228,10 +257,11 @@ def _settling(lease: Lease) -> Operation[None]:
         )
 
 
-def _hand_over(usage: NewUsage, error: MeterhouseError, on_untracked: OnUntracked | None) -> None:
-    """Give a usage that the server did not take to whoever asked for it, and to the log in any case."""
-    _logger.error("a usage was not tracked: %s: %s", error, to_body(usage).decode())
-    if on_untracked is None:
+def _hand_over(usage: NewUsage, error: BaseException, on_untracked: OnUntracked | None) -> None:
+    """Give a usage that the server did not take to `on_untracked`, and to the log in any case."""
+    reason = str(error) or "interrupted"
+    _logger.error("a usage was not tracked: %s: %s", reason, to_body(usage).decode())
+    if on_untracked is None or not isinstance(error, MeterhouseError):
         return
     try:
         on_untracked(usage, error)

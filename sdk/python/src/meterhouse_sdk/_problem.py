@@ -54,9 +54,11 @@ _BY_STATUS: Final[Mapping[int, type[MeterhouseError]]] = {
     401: _errors.AuthenticationError,
     403: _errors.PermissionDenied,
     404: _errors.NotFound,
+    408: _errors.Unavailable,
     409: _errors.Conflict,
     413: _errors.PayloadTooLarge,
     415: _errors.UnsupportedMediaType,
+    425: _errors.Unavailable,
     429: _errors.RateLimited,
 }
 

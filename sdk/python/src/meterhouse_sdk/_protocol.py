@@ -149,7 +149,7 @@ def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     if given is None:
         return None
     if given.strip().isdecimal():
-        return float(given)
+        return float(given)  # a number that is too large for a float is infinite: do not try again
     then, now = _date(given), _date(headers.get("date", ""))
     return None if then is None or now is None else max(0.0, (then - now).total_seconds())
 
@@ -157,6 +157,6 @@ def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError, IndexError):  # whatever a proxy writes
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)  # "-0000" says UTC, somewhere

@@ -29,7 +29,8 @@ def new_key() -> str:
 def create_event(  # noqa: PLR0913 - the fields of an event
     *,
     type: str,  # noqa: A002 - the field's name everywhere
-    customer_ref: str,
+    customer_ref: str | None = None,
+    external_ref: str | None = None,
     units: int | Decimal,
     product_ref: str | None = None,
     timestamp: datetime | None = None,
@@ -49,6 +50,7 @@ def create_event(  # noqa: PLR0913 - the fields of an event
     event = NewEvent(
         type=type,
         customer_ref=customer_ref,
+        external_ref=external_ref,
         units=units,
         product_ref=product_ref,
         timestamp=timestamp,

@@ -34,6 +34,7 @@ def usage(  # noqa: PLR0913 - the parts of a question
     top: int | None = None,
     type: OneOrMore = (),  # noqa: A002 - the field's name everywhere
     customer_ref: OneOrMore = (),
+    external_ref: OneOrMore = (),
     product_ref: OneOrMore = (),
     properties: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
     kind: Kind = "usage",
@@ -45,12 +46,13 @@ def usage(  # noqa: PLR0913 - the parts of a question
     group_by: "type", "customer_ref", "product_ref", "properties.<name>", or up to three of them.
     top: how many of the largest groups are told apart (default 50, at most 1000); the rest is one series
         whose `other` is true, so that sums and counts stay complete.
-    type, customer_ref, product_ref, properties: only these; several values mean any of them.
+    type, customer_ref, product_ref, properties: only these; several values mean any of them. external_ref:
+        customers by your own ids for them.
 
     Raises ValidationFailed, QueryTooLarge (more than 10 000 points a series, or 10 s).
     Raises ValueError for a naive time.
     """
-    params = _filters(from_, to, type, customer_ref, product_ref, properties, kind)
+    params = _filters(from_, to, type, customer_ref, external_ref, product_ref, properties, kind)
     params += [("groupBy", _WIRE.get(name, name)) for name in several(group_by)]
     params += [
         (name, str(value))
@@ -67,6 +69,7 @@ def events(  # noqa: PLR0913 - the parts of a question
     to: datetime | None = None,
     type: OneOrMore = (),  # noqa: A002 - the field's name everywhere
     customer_ref: OneOrMore = (),
+    external_ref: OneOrMore = (),
     product_ref: OneOrMore = (),
     properties: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
     kind: Kind = "usage",
@@ -82,7 +85,7 @@ def events(  # noqa: PLR0913 - the parts of a question
     Raises ValueError for a naive time, ValidationFailed, Unavailable: from the iteration, which may not
     be continued then.
     """
-    params = _filters(from_, to, type, customer_ref, product_ref, properties, kind)
+    params = _filters(from_, to, type, customer_ref, external_ref, product_ref, properties, kind)
     if order != "timestamp":
         params.append(("order", order))
     params.append(("limit", str(page_events)))
@@ -106,6 +109,7 @@ def _filters(  # noqa: PLR0913, PLR0917 - the parts that both questions share
     to: datetime | None,
     type_: OneOrMore,
     customer_ref: OneOrMore,
+    external_ref: OneOrMore,
     product_ref: OneOrMore,
     properties: Mapping[str, Scalar | Sequence[Scalar]] | None,
     kind: Kind,
@@ -117,6 +121,7 @@ def _filters(  # noqa: PLR0913, PLR0917 - the parts that both questions share
     ]
     params += [("type", each) for each in several(type_)]
     params += [("customerRef", each) for each in several(customer_ref)]
+    params += [("externalRef", each) for each in several(external_ref)]
     params += [("productRef", each) for each in several(product_ref)]
     for name, wanted in (properties or {}).items():
         values = wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else (wanted,)

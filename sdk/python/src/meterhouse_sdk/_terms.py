@@ -12,6 +12,17 @@ MAX_LEASE_SECONDS: Final = 43_200
 OnUntracked = Callable[[NewUsage, MeterhouseError], object]
 
 
+class Customer(NamedTuple):
+    """The customer of a call, as the program names it.
+
+    given: a ref (`cus_…`) or the seller's own id; the ref is tried first. None: nobody.
+    is_external: it is the seller's own id, whatever it looks like.
+    """
+
+    given: str | None
+    is_external: bool = False
+
+
 class Share(NamedTuple):
     """Whose units of which product: a lease is of one share."""
 

@@ -1,11 +1,14 @@
 """Units as callers give them: exact numbers, never binary floats."""
 
-from decimal import Decimal
+import math
+from decimal import Context, Decimal
 from operator import index
-from typing import Final, SupportsIndex
+from typing import Final, SupportsFloat, SupportsIndex
 
 MAX_UNITS: Final = 10**15  # in one event
 PLACES: Final = 9  # decimal places the server keeps; more is refused, never rounded
+_PLACE: Final = Decimal(1).scaleb(-PLACES)
+_EXACT: Final = Context(prec=40)  # the caller's own may have fewer digits
 
 
 def exact_units(units: object) -> int | Decimal:
@@ -18,10 +21,7 @@ def exact_units(units: object) -> int | Decimal:
         _check_range(units)
         return units
     if isinstance(units, float):
-        raise TypeError(
-            f"units must be an int or a Decimal, not the float {units!r}: a float is rarely the number it "
-            f"shows (0.1 is not one tenth). Write Decimal('{units!r}'), or an int for whole units."
-        )
+        raise TypeError(_advice(f"the float {units!r}", float(units)))
     if not isinstance(units, Decimal):
         return _index(units)
     if not units.is_finite():
@@ -34,14 +34,34 @@ def exact_units(units: object) -> int | Decimal:
     if not significant:
         return 0
     if last_place < -PLACES:
-        raise ValueError(f"must have at most {PLACES} decimal places; more would have to be rounded")
+        raise ValueError(
+            f"must have at most {PLACES} decimal places; more would have to be rounded: write "
+            f"round(units, {PLACES}) if you mean that"
+        )
     if last_place >= 0:
         return int(units)
     return Decimal((sign, tuple(significant), last_place))
 
 
+def _advice(given: str, units: float) -> str:
+    """Return the sentence that refuses a float, with a value that is taken where there is one."""
+    refused = f"units must be an int or a Decimal, not {given}"
+    if not math.isfinite(units) or not 0 <= units <= MAX_UNITS:
+        return f"{refused}, and from 0 to 10^15."
+    shown = Decimal(repr(units))
+    rounded = exact_units(shown.quantize(_PLACE, context=_EXACT))
+    written = repr(rounded) if isinstance(rounded, int) else f"Decimal('{rounded:f}')"
+    places = "" if rounded == shown else f", which is it to {PLACES} decimal places"
+    return (
+        f"{refused}: a float is rarely the number it shows (0.1 is not one tenth). Write {written}{places}. "
+        f"For any float x, write round(Decimal(repr(float(x))), {PLACES})."
+    )
+
+
 def _index(units: object) -> int:
     if isinstance(units, bool) or not isinstance(units, SupportsIndex):
+        if isinstance(units, SupportsFloat) and not isinstance(units, bool):  # fractions, NumPy's floats
+            raise TypeError(_advice(type(units).__name__, float(units)))
         raise TypeError(
             f"units must be an int or a Decimal, not {type(units).__name__}; from text, write Decimal(text)."
         )
