@@ -86,7 +86,7 @@ def _table(
     period = PeriodRoutes(catalog.purchases, metering.views)
     credit = CreditRoutes(metering.credits)
     payment = PaymentRoutes(metering.payments, catalog, metering.views)
-    recharge = AutoRechargeRoutes(metering.auto_recharges, metering.payments.processors)
+    recharge = AutoRechargeRoutes(metering.auto_recharges, metering.payments.processors, catalog.directory)
     hosted = HostedRoutes(catalog, metering.views, addresses)
     checkout = CheckoutRoutes(metering.checkout)
     page = CustomerPageRoutes(metering.customer_page)
