@@ -21,6 +21,7 @@ def run(tmp_path: Path) -> Run:
         data = str(tmp_path / "data")
         return CliRunner().invoke(command_line(), ["provider", *arguments, "--data", data], input=stdin)
 
+    assert invoke("create", "another", "--init").exit_code == 0
     return invoke
 
 
