@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import pytest
-
+from meterhouse.model.errors import CustomerNotFound, MethodNotAllowed
 from tests.e2e.run import run
 from tests.e2e.server import COMMAND, Server, clean_environment
 
@@ -86,18 +85,26 @@ def test_a_terminal_gets_key_and_link_and_no_file_is_written(tmp_path: Path) -> 
     assert not (data / "first-start.txt").exists()
 
 
-@pytest.mark.parametrize("module", ["uvloop", "fcntl"])
-def test_a_system_without_a_module_serves_or_says_which_systems_can(tmp_path: Path, module: str) -> None:
-    without = f"import sys; sys.modules[{module!r}] = None; from meterhouse.cli import main; main()"
-    program = [sys.executable, "-c", without]
-    if module == "uvloop":
-        with Server(tmp_path / "data", program=program) as server, server.client(server.key()) as client:
-            event = {"type": "usage.api_call", "customerRef": "cus_3C4D5E6F", "units": 1}
+def without(module: str) -> list[str]:
+    """`meterhouse` in a Python that has no such module, no docstrings and no assertions."""
+    program = f"import sys; sys.modules[{module!r}] = None; from meterhouse.cli import main; main()"
+    return [sys.executable, "-OO", "-c", program]
+
+
+def test_a_python_without_uvloop_and_docstrings_serves(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", program=without("uvloop")) as server:
+        event = {"type": "usage.api_call", "customerRef": "cus_3C4D5E6F", "units": 1}
+        with server.client(server.key()) as client:
             assert client.post("/v1/sdk/events", json=event).status_code == 201
-            assert server.stop() == 0
-        return
+            unknown = client.post("/v1/sdk/events", json=event | {"customerRef": "cus_nobody"}).json()
+            assert unknown["message"] == CustomerNotFound.named("cus_nobody").args[0]
+            assert client.delete("/v1/usage").json()["message"] == MethodNotAllowed.sentence
+        assert server.stop() == 0
+
+
+def test_a_system_without_flock_is_told_which_systems_serve(tmp_path: Path) -> None:
     done = subprocess.run(
-        [*program, "serve", "--data", str(tmp_path / "data"), "--port", "0"],
+        [*without("fcntl"), "serve", "--data", str(tmp_path / "data"), "--port", "0"],
         capture_output=True,
         text=True,
         timeout=60,

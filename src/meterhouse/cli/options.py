@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from meterhouse.model.errors import MeterhouseError
+from meterhouse.model.errors import MeterhouseError, Unavailable
 from meterhouse.model.tenant import Environment
 from meterhouse.settings import Settings
 
@@ -25,9 +25,16 @@ ProviderName = Annotated[str, typer.Option("--provider", help="Whose: the provid
 
 
 def load(**flags: Any) -> Settings:  # Any: each flag has its own type
-    """Return the settings. Ends the command with a sentence when one is wrong."""
+    """Return the settings, and log to stderr from now on: stdout is for the command's own answer.
+
+    Ends the command with a sentence when a setting is wrong.
+    """
     with sentences():
-        return Settings.load(os.environ, flags)
+        settings = Settings.load(os.environ, flags)
+    from meterhouse import telemetry  # noqa: PLC0415 - commands without a directory start sooner
+
+    telemetry.configure_logs(as_json=settings.log_json)
+    return settings
 
 
 def data_of(data: str | None, *, init: bool = False) -> Path:
@@ -48,6 +55,8 @@ def sentences() -> Iterator[None]:
         yield
     except (MeterhouseError, RuntimeError, ValueError) as error:
         sentence = str(error)
+        if isinstance(error, Unavailable) and error.__cause__ is not None:  # an answer would not say it
+            sentence = f"{sentence} The cause: {error.__cause__}."
     except OSError as error:
         sentence = f"{error.strerror or error}."
         if error.filename is not None:

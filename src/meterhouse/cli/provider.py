@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from meterhouse.cli.options import Data, Init, ProviderName, data_of, sentences
+from meterhouse.ingest.decode import guarded
 from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.merchant import Merchant, read_merchant
 from meterhouse.model.tenant import Caller, Environment
@@ -71,7 +72,7 @@ def show_as(
 def _read(path: str) -> Merchant:
     """Raises RuntimeError with a sentence that names every fault."""
     try:
-        return read_merchant(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
+        return guarded(read_merchant, sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
     except OSError as error:
         raise RuntimeError(f"{path} cannot be read: {error.strerror}.") from None
     except ValidationFailed as error:

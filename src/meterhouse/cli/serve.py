@@ -12,7 +12,6 @@ from typing import Annotated, Final
 import typer
 import uvicorn
 
-from meterhouse import telemetry
 from meterhouse.cli.address import url_of
 from meterhouse.cli.greeting import greet
 from meterhouse.cli.options import Data, load, sentences
@@ -38,7 +37,6 @@ def serve(
 ) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C). Everything it keeps is in the data directory."""
     settings = load(data=data, host=host, port=port)
-    telemetry.configure_logs(as_json=settings.log_json)
     _share_arenas()
     with sentences(), closing(_listen(settings)) as listener:
         run(_serve(settings, listener))
