@@ -23,9 +23,17 @@ $(INSTALLED): $(SERVER)
 serve: $(SERVER)  ## set up and serve on 127.0.0.1:8080
 	$(BIN)/meterhouse serve --data data --host 127.0.0.1 --port 8080
 
+# Two workers; a file's tests share its servers. Their data lies in memory where that has room: whether
+# something reaches the disk is the business of the tests that run alone, and those use the disk.
+MEMORY := $(shell df -Pm /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000 { print "/dev/shm" }')
+TOGETHER := TMPDIR=$(MEMORY) $(BIN)/pytest -n 2 --dist loadfile -m "not soak and not install and not alone"
+
 test: $(INSTALLED)  ## all tests but the long runs
-	$(BIN)/pytest -m "not soak and not install" -n 2 --ignore=tests/e2e
-	$(BIN)/pytest -m "not soak and not install" tests/e2e  # one after the other: they measure, load and kill servers
+	$(TOGETHER)
+	$(BIN)/pytest -m "alone and not soak"
+
+test-fast: $(INSTALLED)  ## without browsers, and without servers in processes of their own but the SDK's
+	$(TOGETHER) tests/unit tests/contract tests/flow sdk/python/tests
 
 test-install: $(INSTALLED)  ## each documented way to install, in an environment of its own
 	$(BIN)/pytest -m install tests/install
