@@ -43,9 +43,9 @@ NOT_PRINTED = {"docs/paywall.md"}  # its JSON is an answer of the reader's own s
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A server of one's own, and the key that its first start prints."""
+    """A server of one's own, and the key of its first start."""
     with Server(tmp_path / "data") as server:
-        (key,) = set(_KEY.findall("".join(server.printed_until("curl "))))
+        (key,) = set(_KEY.findall(server.first_start()))
         yield clean_environment() | {"METERHOUSE_API_KEY": key, "METERHOUSE_URL": server.url}
 
 
@@ -100,10 +100,10 @@ def test_the_readmes_python_runs(environment: dict[str, str]) -> None:
     assert done.stdout.startswith("evt_")
 
 
-def test_the_line_that_serve_prints_publishes_an_event(tmp_path: Path) -> None:
+def test_the_line_of_the_first_start_publishes_an_event(tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server:
-        printed = "".join(server.printed_until("curl "))
-        (line,) = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl ")]
+        said = server.first_start().splitlines()
+        (line,) = [line.strip() for line in said if line.strip().startswith("curl ")]
         done = subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=60)
     assert json.loads(done.stdout)["eventId"].startswith("evt_")
 
@@ -111,7 +111,7 @@ def test_the_line_that_serve_prints_publishes_an_event(tmp_path: Path) -> None:
 def test_the_command_that_serve_prints_is_found_where_serve_was(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("meterhouse")
     with Server(tmp_path / "data", program=[str(program)]) as server:
-        (command,) = re.findall(r"`(.+ login .+)`", "".join(server.printed_until("curl ")))
+        (command,) = re.findall(r"`(.+ login .+)`", server.first_start())
         done = subprocess.run(
             ["bash", "-c", command],
             env=clean_environment(),
