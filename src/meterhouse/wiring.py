@@ -19,10 +19,11 @@ from meterhouse.ingest.accept import Ingest
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
 from meterhouse.metering.customer_page import CustomerPage
-from meterhouse.metering.holds import Holds, HoldSweep
+from meterhouse.metering.holds import Holds
 from meterhouse.metering.limits import Limits
 from meterhouse.metering.payments import Payments, Processors
 from meterhouse.metering.purchases import Activations, PurchaseViews
+from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.metering.usage import UsageRecorder
 from meterhouse.model.event import Event, to_microseconds
 from meterhouse.model.finding import Finding
@@ -112,7 +113,7 @@ async def open_service(
             catalog,
             Surroundings(ready, steady, settings.public_url),
         )
-        async with _running(runner.run(warehouse)), _running(HoldSweep(ledger).run()):
+        async with _running(runner.run(warehouse)), _running(ExpirySweep(ledger).run()):
             yield Service(app, catalog, started, lambda: runner.catch_up(warehouse))
 
 

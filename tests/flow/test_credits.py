@@ -28,7 +28,7 @@ HISTORY = f"/v1/customers/{CUSTOMER}/credits"
 async def test_a_new_customer_has_no_credits_and_a_balance_all_the_same(client: Client) -> None:
     found = ok(await client.get(f"/v1/sdk/customers/{CUSTOMER}/balance"))
     assert found == {
-        "customerRef": CUSTOMER, "credits": 0, "heldCredits": 0, "displayCurrency": "USD",
+        "customerRef": CUSTOMER, "credits": 0, "heldCredits": 0, "expiring": [], "displayCurrency": "USD",
         "creditsPerMinorUnit": 100, "displayExchangeRate": 1,
         "display": {"amountMajor": 0, "currency": "USD", "formatted": "$0.00", "exchangeRate": 1,
                     "rateSource": "parity"},

@@ -17,6 +17,7 @@ from meterhouse.model.errors import (
     ProductNotFound,
     ValidationFailed,
 )
+from meterhouse.model.ledger import Credit
 from meterhouse.model.once import Once
 from meterhouse.model.payment import (
     CREDIT_CURRENCY,
@@ -149,14 +150,15 @@ class Payments:
             return payment
         await self._check_customer(caller.scope.id, payment.customer_ref)
         if payment.purpose is PaymentPurpose.CREDIT_TOPUP:
-            await self._credits.move(
-                caller.scope.id,
-                payment.customer_ref,
-                CreditKind.TOPUP,
-                payment.credits,
-                "payment",
-                payment.id,
+            action = Credit(
+                scope_id=caller.scope.id,
+                customer_ref=payment.customer_ref,
+                kind=CreditKind.TOPUP,
+                credits=payment.credits,
+                reason="payment",
+                key=payment.id,
             )
+            await self._credits.move(action)
         return await self._catalog.payments.fulfil(caller, payment.id)
 
     async def _check_room(self, scope_id: int, payment: NewPayment) -> None:
