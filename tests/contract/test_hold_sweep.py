@@ -1,4 +1,4 @@
-"""The sweep writes expired holds and credits into the log, also where nobody reads them, and never gives up."""
+"""The sweep writes expired holds and credits into the log, read or not, and never gives up."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

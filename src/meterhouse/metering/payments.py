@@ -145,11 +145,11 @@ class Payments:
         return await self._catalog.payments.card(scope_id, customer_ref)
 
     async def _give(self, caller: Caller, payment: Payment) -> Payment:
-        """Give what was paid for. Credits first: their key is the payment's id, so that again moves none."""
+        """Give what was paid for. Credits first: their key is the payment's id, so a repeat moves none."""
         if payment.status is not PaymentStatus.SUCCEEDED or payment.fulfilled_at is not None:
             return payment
         await self._check_customer(caller.scope.id, payment.customer_ref)
-        if payment.purpose is PaymentPurpose.CREDIT_TOPUP:
+        if payment.credits:
             action = Credit(
                 scope_id=caller.scope.id,
                 customer_ref=payment.customer_ref,
@@ -163,7 +163,7 @@ class Payments:
 
     async def _check_room(self, scope_id: int, payment: NewPayment) -> None:
         """Before anybody pays, since what is paid for must be given."""
-        if payment.purpose is PaymentPurpose.CREDIT_TOPUP:
+        if payment.credits:
             balance = await self._credits.balance(scope_id, payment.customer_ref)
             check_room(balance.credits, payment.credits)
 
@@ -198,6 +198,8 @@ class Payments:
         if not plan.is_active:
             raise ValidationFailed.of("planRef", "is not active; only active plans are sold")
         priced = priced_in(plan, asked.currency)
+        if priced.is_prepaid and priced.period_price and priced.currency != CREDIT_CURRENCY:
+            raise ValidationFailed.of("currency", f"must be {CREDIT_CURRENCY}: the plan's price buys credits")
         price = priced.first_price
         if price == 0:
             raise ValidationFailed.of("planRef", "costs nothing to begin with; activate it instead")

@@ -85,9 +85,18 @@ class NewPayment(Struct, frozen=True, kw_only=True):
     description: str | None = None
 
     @property
+    def plan(self) -> Plan | None:
+        """The plan that is paid for, as it was when the payment was asked for."""
+        return None if self.snapshot is None else msgspec.json.decode(self.snapshot, type=Plan)
+
+    @property
     def credits(self) -> int:
-        """What a top-up is worth."""
-        return self.amount * CREDITS_PER_MINOR_UNIT
+        """The credits that it gives: for a top-up its amount's worth, for a plan whose units are paid with
+        credits its price's worth, without the setup fee."""
+        if self.purpose is PaymentPurpose.CREDIT_TOPUP:
+            return self.amount * CREDITS_PER_MINOR_UNIT
+        plan = self.plan
+        return plan.period_price * CREDITS_PER_MINOR_UNIT if plan is not None and plan.is_prepaid else 0
 
 
 class Payment(NewPayment, frozen=True, kw_only=True):
@@ -108,11 +117,6 @@ class Payment(NewPayment, frozen=True, kw_only=True):
     fulfilled_at: int | None = None
     created_at: int
     updated_at: int
-
-    @property
-    def plan(self) -> Plan | None:
-        """The plan that is paid for, as it was when the payment was asked for."""
-        return None if self.snapshot is None else msgspec.json.decode(self.snapshot, type=Plan)
 
 
 def requested(new: NewPayment, intent: Intent, now_us: int) -> Payment:
