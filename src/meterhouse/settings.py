@@ -89,7 +89,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool, _unit("true or false", "A usage-based plan is activated only for customers with credits.")
     ] = False
     auto_recharges_a_day: Annotated[
-        int, _unit("charges", "Most automatic top-ups of one customer on one UTC day; 0 for none.", ge=0)
+        int,
+        _number("charges", "Most automatic top-ups of one customer on one UTC day; 0 for none.", 0, 1_000),
     ] = 5
     stripe_secret_key: Annotated[
         str, _secret("Stripe's secret key, for payments in live; empty: live takes none. Never printed.")

@@ -20,11 +20,12 @@ from meterhouse.metering.auto_recharge import AutoRecharges, RechargeSweep
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
 from meterhouse.metering.customer_page import CustomerPage
-from meterhouse.metering.holds import Holds, HoldSweep
+from meterhouse.metering.holds import Holds
 from meterhouse.metering.limits import Limits
 from meterhouse.metering.payment_sweep import PaymentSweep
 from meterhouse.metering.payments import Payments, Processors
 from meterhouse.metering.purchases import Activations, PurchaseViews
+from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.metering.usage import UsageRecorder
 from meterhouse.model.event import Event, to_microseconds
 from meterhouse.model.finding import Finding
@@ -120,7 +121,7 @@ async def open_service(
         started = await first_start(database, steady, actor="serve", with_key=True)
         async with (
             _running(runner.run(warehouse)),
-            _running(HoldSweep(ledger).run()),
+            _running(ExpirySweep(ledger).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):

@@ -84,7 +84,7 @@ def _table(
     plan = PlanRoutes(catalog.plans, catalog.products)
     purchase = PurchaseRoutes(catalog, metering.views, metering.activations, addresses)
     period = PeriodRoutes(catalog.purchases, metering.views)
-    credit = CreditRoutes(metering.credits)
+    credit = CreditRoutes(metering.credits, catalog.providers)
     payment = PaymentRoutes(metering.payments, catalog, metering.views)
     recharge = AutoRechargeRoutes(metering.auto_recharges, metering.payments.processors, catalog.directory)
     hosted = HostedRoutes(catalog, metering.views, addresses)
