@@ -64,6 +64,8 @@ class Bank:
             raise ProcessorUnavailable
         if answer == "key refused":
             raise PaymentsNotConfigured
+        if answer == "broken":
+            raise ZeroDivisionError
         return intent
 
     async def set_up(self, customer: Customer, key: str) -> Setup:  # noqa: ARG002 - one is enough
@@ -173,3 +175,40 @@ async def test_a_charge_that_was_cut_off_is_not_made_once_it_is_off(tmp_path: Pa
         assert bank.charged == []
         assert await balance(client) == 30_000
         assert (await config(client))["config"]["failureCount"] == 0
+
+
+async def test_an_unforeseen_failure_ends_no_sweep(tmp_path: Path) -> None:
+    bank, clock = Bank(), Clock()
+    bank.answers = ["broken", "paid"]
+    async with live_shop(tmp_path, bank, clock) as (_, client):
+        await ready_to_spend(client, bank)
+        await track(client, units=3)
+        await until_equal(lambda: _answers(bank), 1)
+        clock.advance(timedelta(minutes=1))
+        await until_equal(lambda: balance(client), 230_000)
+        assert len(bank.charged) == 1
+
+
+async def test_a_charge_whose_credits_cannot_be_given_is_not_made_again(tmp_path: Path) -> None:
+    bank, clock = Bank(), Clock()
+    bank.answers = ["down", "paid"]
+    async with live_shop(tmp_path, bank, clock) as (_, client):
+        await ready_to_spend(client, bank)
+        other = ok(await client.post("/v1/sdk/customers", json={"email": "b@b.example"}), 201)["reference"]
+        await track(client, units=3)
+        await until_equal(lambda: _answers(bank), 1)
+        (made,) = ok(await client.get(INTENTS))["paymentIntents"]
+        taken = {"credits": 1, "idempotencyKey": made["processorPaymentId"]}  # the key of its credits
+        ok(await client.post(f"/v1/sdk/customers/{CUSTOMER}/credits", json=taken))
+        await save(client, customerRef=other, topupAmountMajor=5)  # its charges tell when a sweep is through
+        for _ in range(3):
+            clock.advance(timedelta(hours=2))
+            await until_equal(lambda: balance(client, other), 50_000)
+            ok(await client.post(f"/v1/customers/{other}/credits/adjust", json={"credits": -50_000}))
+        found = (await config(client))["config"]
+        assert (found["failureCount"], "lockAcquiredAt" in found) == (0, True)
+        assert len([each for each in bank.charged if CUSTOMER in each]) == 1
+
+
+async def _answers(bank: Bank) -> int:
+    return len(bank.answers)

@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from meterhouse.metering.background import repeat
 from meterhouse.metering.payments import PaymentRequest, Payments, check_topup_currency
 from meterhouse.model.auto_recharge import (
     AutoRecharge,
@@ -164,15 +165,14 @@ class RechargeSweep:
             await asyncio.sleep(0)
 
     async def run(self) -> None:
-        """Sweep four times a second, for ever; a failure is logged and tried again."""
-        while True:
-            began = asyncio.get_running_loop().time()
-            try:
-                await self.once()
-            except MeterhouseError as error:
-                _logger.warning("auto_recharge_sweep_failed", error=str(error))
-            took = asyncio.get_running_loop().time() - began
-            await asyncio.sleep(max(_PAUSE_SECONDS, took * _SHARE))
+        """Sweep four times a second, for ever; see `background.repeat`."""
+        await repeat("auto_recharge_sweep", self._sweep)
+
+    async def _sweep(self) -> float:
+        began = asyncio.get_running_loop().time()
+        await self.once()
+        took = asyncio.get_running_loop().time() - began
+        return max(_PAUSE_SECONDS, took * _SHARE)
 
     async def _low(self, page: Sequence[tuple[int, AutoRecharge]]) -> list[tuple[int, AutoRecharge]]:
         """Return those whose balance is below the threshold, and those whose charge has not ended."""
@@ -203,9 +203,8 @@ class RechargeSweep:
         return config.may_charge(now_us, self._recharges.most_daily)
 
     async def _handle(self, scope_id: int, config: AutoRecharge) -> None:
-        scope = await self._catalog.providers.scope_by_id(scope_id)
-        caller = Caller(scope, "auto-recharge")
         try:
+            caller = Caller(await self._catalog.providers.scope_by_id(scope_id), "auto-recharge")
             if config.method is None:
                 config = await self._recharges.completed(caller, config)
                 if config.method is None:
@@ -217,9 +216,12 @@ class RechargeSweep:
                     return
                 config = started
             await self._charge(caller, config)
-        except MeterhouseError as error:
+        except Exception as error:  # one customer must not keep the others waiting
             self._resting[scope_id, config.customer_ref] = self._recharges.now() + _RESUME_US
-            _logger.warning("auto_recharge_failed", customer=config.customer_ref, error=str(error))
+            unforeseen = None if isinstance(error, MeterhouseError) else error
+            _logger.warning(
+                "auto_recharge_failed", customer=config.customer_ref, error=str(error), exc_info=unforeseen
+            )
 
     async def _begin(self, caller: Caller, seen: AutoRecharge) -> AutoRecharge | None:
         """Count a charge and mark it in flight; None where another was begun since the balance was read."""
@@ -234,7 +236,11 @@ class RechargeSweep:
         )
 
     async def _charge(self, caller: Caller, config: AutoRecharge) -> None:
-        """Bring the charge in flight to its end. Where the processor cannot be asked, it stays in flight."""
+        """Bring the charge in flight to its end.
+
+        It stays in flight where the processor cannot be asked, or where its credits cannot be given: another
+        charge would take the money again.
+        """
         charging = config.charging
         assert charging is not None  # noqa: S101 - it was begun
         asked = PaymentRequest(
@@ -253,6 +259,7 @@ class RechargeSweep:
             await self._end(caller, config, _reason(error))
             return
         if payment.status is PaymentStatus.SUCCEEDED:
+            await self._payments.process(caller, payment.id)
             await self._end(caller, config, None)
         elif payment.status not in _UNDECIDED:
             await self._end(caller, config, payment.failure or f"The payment is {payment.status}.")

@@ -127,10 +127,11 @@ class Payments:
         return await self._give(caller, payment)
 
     async def charge(self, caller: Caller, asked: PaymentRequest, key: str, *, wanted: bool) -> Payment:
-        """Charge a saved card for what is asked, without the customer; give it once the charge succeeded.
+        """Charge a saved card for what is asked, without the customer. Nothing is given yet: see `process`.
 
         A repeat with the same key charges nothing more, and goes on where the last one stopped. wanted: False
-        looks only whether a charge that was begun has succeeded. Raises what `create` and `process` raise.
+        looks only whether a charge that was begun has succeeded. Raises what `create` raises, and
+        ProcessorUnavailable.
         """
         payment = await self.create(caller, asked, key)
         if payment.status is not PaymentStatus.SUCCEEDED:
@@ -139,7 +140,7 @@ class Payments:
             if wanted and asked.method is not None and intent.status in _CHARGEABLE:
                 intent = await processor.charge(payment.id, asked.method)
             payment = await self._catalog.payments.note(caller.scope.id, intent)
-        return await self._give(caller, payment)
+        return payment
 
     async def confirm(self, caller: Caller, ref: str, outcome: TestOutcome) -> Payment:
         """Pay in the sandbox, as a customer would in the browser. A paid payment stays paid.
