@@ -208,6 +208,9 @@ class Payments:
             return await self._plan_quoted(caller, asked)
         amount, currency = asked.amount or 0, (asked.currency or "").upper()
         topup = asked.purpose is PaymentPurpose.CREDIT_TOPUP
+        if asked.recharge is not None:
+            merchant = await self._catalog.providers.merchant(caller.scope.provider_ref)
+            check_topup_currency(merchant, asked.recharge.currency, "autoRecharge.currency")
         return NewPayment(
             customer_ref=asked.customer_ref,
             purpose=asked.purpose,
@@ -259,11 +262,11 @@ class Payments:
         )
 
 
-def check_topup_currency(merchant: Merchant, currency: str) -> None:
+def check_topup_currency(merchant: Merchant, currency: str, path: str = "currency") -> None:
     """Raises ValidationFailed, naming the currencies that credits are sold in. currency: upper case."""
     if currency not in merchant.topup_currencies:
         raise ValidationFailed.of(
-            "currency", f"must be {' or '.join(merchant.topup_currencies)}, in which credits are sold"
+            path, f"must be {' or '.join(merchant.topup_currencies)}, in which credits are sold"
         )
 
 
