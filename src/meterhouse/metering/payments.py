@@ -180,7 +180,9 @@ class Payments:
         """Give the credits, then the plan: the credits' key is the payment's id, so a repeat moves none."""
         if payment.status is not PaymentStatus.SUCCEEDED or payment.fulfilled_at is not None:
             return payment
-        await self._check_customer(caller.scope.id, payment.customer_ref)
+        customer = await self._catalog.customers.get(caller.scope.id, payment.customer_ref)
+        if customer is None or customer.created_at > payment.created_at:  # another one has the ref now
+            raise CustomerNotFound.named(payment.customer_ref)
         if payment.credits:
             action = Credit(
                 scope_id=caller.scope.id,
