@@ -35,6 +35,7 @@ class Bank:
         self.answers: list[str] = ["paid"]
         self.charged: list[str] = []
         self.is_set_up = False
+        self.is_silent = False
 
     async def create(self, new: NewPayment, key: str) -> Intent:
         made = Intent(id=f"pi_{key}", client_secret="s", status=PaymentStatus.REQUIRES_PAYMENT_METHOD)
@@ -73,6 +74,8 @@ class Bank:
 
     async def look_up(self, setup_id: str) -> SavedMethod | None:
         assert setup_id == "seti_1"
+        if self.is_silent:
+            raise ProcessorUnavailable
         return METHOD if self.is_set_up else None
 
 
@@ -175,6 +178,17 @@ async def test_a_charge_that_was_cut_off_is_not_made_once_it_is_off(tmp_path: Pa
         assert bank.charged == []
         assert await balance(client) == 30_000
         assert (await config(client))["config"]["failureCount"] == 0
+
+
+async def test_a_silent_processor_leaves_the_terms_to_be_read(tmp_path: Path) -> None:
+    bank = Bank()
+    async with live_shop(tmp_path, bank, Clock()) as (_, client):
+        ok(await client.post("/v1/sdk/customers", json={"email": "a@b.example", "reference": CUSTOMER}), 201)
+        await save(client)
+        bank.is_silent = True
+        assert (await config(client))["config"]["status"] == "pending_setup"
+        bank.is_silent, bank.is_set_up = False, True
+        assert (await config(client))["config"]["status"] == "active"
 
 
 async def test_an_unforeseen_failure_ends_no_sweep(tmp_path: Path) -> None:

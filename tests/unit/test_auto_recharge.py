@@ -123,9 +123,7 @@ def test_another_day_and_another_month_begin_at_midnight_utc() -> None:
 
 def test_spending_is_told_in_the_currency_that_was_charged() -> None:
     euros = RechargeTerms(threshold=500, amount=3000, currency="EUR", most_monthly=9_000)
-    config = begun(
-        succeeded(begun(ready(), START), START), START
-    )  # 20 dollars are in flight
+    config = begun(succeeded(begun(ready(), START), START), START)  # 20 dollars are in flight
     config = saved(config, "cus_1", euros, START, enabled=True)
     assert config.spent_in(START) == 0
     config = succeeded(config, START)

@@ -29,7 +29,10 @@ from meterhouse.model.auto_recharge import (
 from meterhouse.model.errors import (
     CustomerNotFound,
     MeterhouseError,
+    PaymentNotFound,
+    PaymentRefused,
     PaymentsNotConfigured,
+    ProcessorUnavailable,
     Refused,
     ValidationFailed,
 )
@@ -76,12 +79,18 @@ class AutoRecharges:
         return to_microseconds(self._now())
 
     async def get(self, caller: Caller, customer_ref: str) -> AutoRecharge | None:
-        """Return the customer's; one that waits for a card gets it where one was saved meanwhile."""
+        """Return the customer's; one that waits for a card gets it where one was saved meanwhile.
+
+        Where the processor cannot be asked for the card, the answer is the one without it.
+        """
         await self._check_customer(caller, customer_ref)
         config = await self._catalog.auto_recharges.get(caller.scope.id, customer_ref)
         if config is None or not config.enabled or config.method is not None:
             return config
-        return await self.completed(caller, config)
+        try:
+            return await self.completed(caller, config)
+        except (ProcessorUnavailable, PaymentNotFound, PaymentRefused, PaymentsNotConfigured):
+            return config
 
     async def save(
         self, caller: Caller, customer_ref: str, terms: RechargeTerms, *, enabled: bool, collect: bool
