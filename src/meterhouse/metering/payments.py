@@ -12,6 +12,7 @@ from meterhouse.model.credit import CreditKind, check_room
 from meterhouse.model.errors import (
     CustomerNotFound,
     Forbidden,
+    IdempotencyConflict,
     PaymentNotFound,
     PaymentsNotConfigured,
     PlanNotFound,
@@ -192,7 +193,10 @@ class Payments:
                 reason="payment",
                 key=payment.id,
             )
-            await self._credits.move(action)
+            try:
+                await self._credits.move(action)
+            except IdempotencyConflict:  # the seller gave other credits with this key
+                await self._credits.move(msgspec.structs.replace(action, key=f"payment:{payment.id}"))
         return await self._catalog.payments.fulfil(caller, payment.id)
 
     async def _check_room(self, scope_id: int, payment: NewPayment) -> None:
