@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 import pytest
 
-from meterhouse.metering.auto_recharge import RechargeSweep
 from meterhouse.metering.payment_sweep import PaymentSweep
+from meterhouse.metering.recharge_sweep import RechargeSweep
 from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.settings import Settings
 from meterhouse.stores.embedded.database import Database
