@@ -20,7 +20,8 @@ from meterhouse.model.plan import Plan, PlanType
 from meterhouse.model.purchase import Origin, Purchase, Sale, bought
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.model.units import NANO
-from meterhouse.stores.embedded.accounts.layout import Changes, put_balance, put_total
+from meterhouse.stores.embedded.accounts.layout import Changes, put_purse, put_total
+from meterhouse.stores.embedded.accounts.purse import Purse
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import purchases
 from meterhouse.stores.embedded.catalog.catalog import first_start, open_catalog
@@ -91,7 +92,7 @@ def _used(scope_id: int, numbers: range) -> Changes:
     changes: Changes = {}
     for n in numbers:
         put_total(changes, (scope_id, f"pur_b{n:07d}", 0), n * NANO, 0)
-        put_balance(changes, (scope_id, customer(n)), _CREDITS, 0)
+        put_purse(changes, (scope_id, customer(n)), Purse(_CREDITS))
     return changes
 
 

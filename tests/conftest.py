@@ -7,6 +7,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from meterhouse import telemetry
 from meterhouse.model.errors import ProviderNotFound
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.settings import Settings
@@ -14,6 +15,7 @@ from meterhouse.wiring import Service, open_service
 
 Client = httpx.AsyncClient
 ClientOf = Callable[[str, Environment], Awaitable[Client]]
+telemetry.configure_logs(as_json=True)  # as a server does; tracebacks with every local variable take seconds
 
 
 @pytest.fixture

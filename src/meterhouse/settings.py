@@ -1,6 +1,7 @@
-"""Every knob, once: type, default, unit and meaning; the command line and the docs read them from here."""
+"""Every setting, once: type, default, unit and meaning; the command line and the docs read them from here."""
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, get_args, get_type_hints
 
 import msgspec
@@ -10,8 +11,17 @@ _PREFIX: Final = "METERHOUSE_"
 _NOT_SETTINGS: Final = {"API_KEY", "URL", "TEST_DATA"}  # read by the SDK, the examples and the tests
 
 
-def _unit(unit: str, meaning: str, *, ge: int | None = None, le: int | None = None) -> Meta:
-    return Meta(description=meaning, extra={"unit": unit}, ge=ge, le=le)
+def _unit(unit: str, meaning: str) -> Meta:
+    return Meta(description=meaning, extra={"unit": unit})
+
+
+def _number(unit: str, meaning: str, least: int, most: int) -> Meta:
+    return Meta(description=meaning, extra={"unit": unit}, ge=least, le=most)
+
+
+def _text(unit: str, meaning: str, rule: str, pattern: str) -> Meta:
+    """rule: what a value must be, after "must be". pattern: the same for the machine."""
+    return Meta(description=meaning, extra={"unit": unit, "rule": rule}, pattern=pattern)
 
 
 def _secret(meaning: str) -> Meta:
@@ -21,40 +31,66 @@ def _secret(meaning: str) -> Meta:
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Read from flags, else from METERHOUSE_<NAME>, else the default."""
 
-    data: Annotated[str, _unit("path", "Directory of everything the server keeps; made when absent.")] = (
-        "data"
-    )
-    host: Annotated[str, _unit("address", "Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, _unit("port", "Port to listen on; 0 takes a free one.", ge=0, le=65535)] = 8080
+    data: Annotated[
+        str,
+        _text(
+            "path",
+            "Directory of everything the server keeps; made when absent.",
+            "the path of a directory",
+            r"^[^\0]+\Z",
+        ),
+    ] = "data"
+    host: Annotated[
+        str,
+        _text(
+            "address",
+            "Address to listen on.",
+            "an IP address or a host name, such as 0.0.0.0",
+            r"^[^\s\0]+\Z",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, _number("port", "Port to listen on; 0 takes a free one.", 0, 65535)] = 8080
     public_url: Annotated[
         str,
-        _unit("URL", "Where a proxy in front lets browsers in, for printed links; empty: host and port."),
-        Meta(pattern="^(https?://.*[^/])?$"),
+        _text(
+            "URL",
+            "Where a proxy in front lets browsers in, for printed links; empty: host and port.",
+            "empty or an http:// or https:// URL without a slash at its end, such as https://meter.example.com",
+            r"^(https?://[^\s\0]*[^\s\0/])?\Z",
+        ),
     ] = ""
     log_json: Annotated[bool, _unit("true or false", "Log lines are JSON instead of text.")] = False
     max_waiting_events: Annotated[
         int,
-        _unit("events", "Events that may wait for the disk; beyond it answers are 503 overloaded.", ge=1),
+        _number(
+            "events",
+            "Events that may wait for the disk; beyond it answers are 503 overloaded.",
+            1,
+            10_000_000,
+        ),
     ] = 200_000
     consumer_batch_events: Annotated[
-        int, _unit("events", "Most events handed to the warehouse together.", ge=1, le=1_000_000)
+        int, _number("events", "Most events handed to the warehouse together.", 1, 1_000_000)
     ] = 50_000
     consumer_pause_ms: Annotated[
         int,
-        _unit("milliseconds", "How long events gather between two batches; seen at the latest then.", ge=1),
+        _number(
+            "milliseconds", "How long events gather between two batches; seen at the latest then.", 1, 60_000
+        ),
     ] = 100
     warehouse_memory_megabytes: Annotated[
-        int, _unit("megabytes", "Memory the warehouse may use; larger work spills to disk.", ge=64)
+        int, _number("megabytes", "Memory the warehouse may use; larger work spills to disk.", 64, 1_048_576)
     ] = 160
-    warehouse_threads: Annotated[int, _unit("threads", "Threads that answer one question.", ge=1)] = 2
+    warehouse_threads: Annotated[int, _number("threads", "Threads that answer one question.", 1, 1_024)] = 2
     usage_max_age_days: Annotated[
-        int, _unit("days", "How far back a usage record may lie; 0 takes any time since 1970.", ge=0)
+        int, _number("days", "How far back a usage record may lie; 0 takes any time since 1970.", 0, 36_500)
     ] = 30
     activation_topup_first: Annotated[
         bool, _unit("true or false", "A usage-based plan is activated only for customers with credits.")
     ] = False
     auto_recharges_a_day: Annotated[
-        int, _unit("charges", "Most automatic top-ups of one customer on one UTC day; 0 for none.", ge=0)
+        int,
+        _number("charges", "Most automatic top-ups of one customer on one UTC day; 0 for none.", 0, 1_000),
     ] = 5
     stripe_secret_key: Annotated[
         str, _secret("Stripe's secret key, for payments in live; empty: live takes none. Never printed.")
@@ -63,7 +99,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, _unit("text", "The publishable key that goes with it; browsers see it.")
     ] = ""
     shutdown_seconds: Annotated[
-        int, _unit("seconds", "How long requests in flight may take once the server is to stop.", ge=1)
+        int, _number("seconds", "How long requests in flight may take once the server is to stop.", 1, 3_600)
     ] = 8
 
     def __repr__(self) -> str:
@@ -79,31 +115,57 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @classmethod
     def load(cls, environment: Mapping[str, str], flags: Mapping[str, Any]) -> "Settings":
-        """Raises ValueError with a sentence that names the setting: a wrong value, or an unknown name."""
-        found: dict[str, Any] = {  # Any: flags are typed by the command line, the rest is text
-            name.removeprefix(_PREFIX).lower(): text
-            for name, text in environment.items()
-            if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _NOT_SETTINGS
+        """Read every setting; a flag of None is not given.
+
+        Raises ValueError with a sentence that names the flag or variable, its value, and what it must be.
+        """
+        found: dict[str, tuple[str, Any]] = {}  # Any: flags are typed by the command line, the rest is text
+        for variable, text in environment.items():
+            name = variable.removeprefix(_PREFIX)
+            if variable.startswith(_PREFIX) and name not in _NOT_SETTINGS:
+                if name.lower() not in cls.__struct_fields__:
+                    raise ValueError(_unknown(variable))
+                found[name.lower()] = (variable, text)
+        found |= {
+            name: (f"--{name.replace('_', '-')}", value) for name, value in flags.items() if value is not None
         }
-        for name in found.keys() - set(cls.__struct_fields__):
-            raise ValueError(f"{_PREFIX}{name.upper()} is not a setting; `meterhouse settings` lists them.")
-        found |= {name: value for name, value in flags.items() if value is not None}
-        try:
-            return msgspec.convert(found, cls, strict=False)
-        except msgspec.ValidationError as error:
-            raise ValueError(f"A setting is wrong: {error}") from None
+        return cls(**{name: _converted(name, said, value) for name, (said, value) in found.items()})
 
 
-def _metas() -> dict[str, Meta]:
-    hints = get_type_hints(Settings, include_extras=True)
-    return {name: get_args(hints[name])[1] for name in Settings.__struct_fields__}
+def _unknown(variable: str) -> str:
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.__struct_fields__]
+    similar = get_close_matches(variable.upper(), known, n=1, cutoff=0.8)
+    asked = f"; is it {similar[0]}?" if similar else "."
+    return f"{variable} is not a setting{asked} `meterhouse settings` lists them."
 
 
-_SECRETS: Final = {name for name, meta in _metas().items() if (meta.extra or {}).get("secret")}
+def _converted(name: str, said: str, value: Any) -> Any:  # Any: each setting has its own type
+    """Return a setting's value. said: the flag or variable. Raises ValueError with a sentence."""
+    hint = _HINTS[name]
+    try:
+        return msgspec.convert(value, hint, strict=False)
+    except msgspec.ValidationError:
+        shown = "what was given" if name in _SECRETS else repr(value)
+        raise ValueError(f"{said} must be {_rule(hint)}, not {shown}.") from None
+
+
+def _rule(hint: Any) -> str:  # Any: an annotated type
+    """Return what a value of this type must be, for a sentence."""
+    kind, meta = get_args(hint)
+    if kind is bool:
+        return "true or false"
+    if kind is int:
+        return f"a whole number from {meta.ge} to {meta.le}"
+    return str((meta.extra or {}).get("rule", "text"))
+
+
+_HINTS: Final = get_type_hints(Settings, include_extras=True)
+_METAS: Final[Mapping[str, Meta]] = {name: get_args(_HINTS[name])[1] for name in Settings.__struct_fields__}
+_SECRETS: Final = {name for name, meta in _METAS.items() if (meta.extra or {}).get("secret")}
 
 
 class Described(Struct, frozen=True):
-    """A setting as people read of it."""
+    """A setting, in texts for people."""
 
     name: str
     default: str
@@ -113,9 +175,8 @@ class Described(Struct, frozen=True):
 
 def describe() -> Iterator[Described]:
     """Yield every setting, in the order of declaration."""
-    metas = _metas()
     for field in msgspec.structs.fields(Settings):
-        meta = metas[field.name]
+        meta = _METAS[field.name]
         default = field.default
         text = str(default).lower() if isinstance(default, bool) else str(default) or "empty"
         yield Described(field.name, text, (meta.extra or {})["unit"], meta.description or "")

@@ -20,11 +20,12 @@ from meterhouse.metering.auto_recharge import AutoRecharges, RechargeSweep
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
 from meterhouse.metering.customer_page import CustomerPage
-from meterhouse.metering.holds import Holds, HoldSweep
+from meterhouse.metering.holds import Holds
 from meterhouse.metering.limits import Limits
 from meterhouse.metering.payment_sweep import PaymentSweep
 from meterhouse.metering.payments import Payments, Processors
 from meterhouse.metering.purchases import Activations, PurchaseViews
+from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.metering.usage import UsageRecorder
 from meterhouse.model.event import Event, to_microseconds
 from meterhouse.model.finding import Finding
@@ -44,7 +45,7 @@ from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, 
 from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.checks import books, derived, machine
 from meterhouse.stores.embedded.database import Database, heartbeat
-from meterhouse.stores.embedded.directory_lock import DirectoryLock
+from meterhouse.stores.embedded.directory_lock import DirectoryInUse, DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
@@ -79,6 +80,7 @@ async def open_service(
     Raises RuntimeError with a sentence for the operator, as when the data directory is in use.
     """
     data = Path(settings.data)
+    live = live or _live_processor(settings)
     with (
         closing(DirectoryLock(data)),
         closing(KeyIndex(data / "keys")) as index,
@@ -95,7 +97,6 @@ async def open_service(
         _check_not_older(data, log.position, *derived)
         warehouse.answer_from(log.position)
         catalog = open_catalog(database, steady)
-        started = await first_start(database, steady, actor="serve", with_key=True)
         ledger = SqliteLedger(database, accounts, log, steady)
         runner = Runner(log, settings.consumer_batch_events, settings.consumer_pause_ms / 1000)
 
@@ -105,7 +106,7 @@ async def open_service(
             await warehouse.time_span(Filter(scope_id=0))
 
         sandbox = SandboxProcessor(SqliteSandboxIntents(database))
-        processors = Processors(sandbox, live or _live_processor(settings))
+        processors = Processors(sandbox, live)
         usage = UsageQueries(warehouse, catalog.directory, steady)
         ingest = Ingest(log, catalog.directory, steady)
         metering = _metering(ledger, catalog, ingest, processors, steady, settings)
@@ -116,9 +117,11 @@ async def open_service(
             catalog,
             Surroundings(ready, steady, settings.public_url),
         )
+        # Last: a start that fails leaves no key behind that nobody was shown.
+        started = await first_start(database, steady, actor="serve", with_key=True)
         async with (
             _running(runner.run(warehouse)),
-            _running(HoldSweep(ledger).run()),
+            _running(ExpirySweep(ledger).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):
@@ -191,8 +194,14 @@ def _open_warehouse(path: Path, settings: Settings) -> DuckWarehouse:
 
 
 @asynccontextmanager
-async def open_catalog_of(data: Path) -> AsyncIterator[Catalog]:
-    """Open the catalog alone, also beside a running server. An empty directory gets what `serve` gives it."""
+async def open_catalog_of(data: Path, *, init: bool = False) -> AsyncIterator[Catalog]:
+    """Open the catalog alone, also beside a running server.
+
+    init: make the directory where there is none, with what `serve` gives it, except a key.
+    Raises RuntimeError with a sentence: there is none, and `init` is False.
+    """
+    if not init:
+        _check_exists(data)
     with closing(Database(data / "meterhouse.db")) as database:
         await first_start(database, now, actor="cli", with_key=False)
         yield open_catalog(database, now)
@@ -207,7 +216,7 @@ def _alone_with(
     with ExitStack() as stack:
         try:
             stack.enter_context(closing(DirectoryLock(data)))
-        except RuntimeError:
+        except DirectoryInUse:
             raise RuntimeError(f"A Meterhouse serves {data}: {while_served}") from None
         try:
             index = stack.enter_context(closing(KeyIndex(data / "keys")))
@@ -221,7 +230,10 @@ def _alone_with(
 
 def _check_exists(data: Path) -> None:
     if not (data / "meterhouse.db").is_file():
-        raise RuntimeError(f"{data} is no data directory of Meterhouse: it has no meterhouse.db.")
+        raise RuntimeError(
+            f"{data} is no data directory of Meterhouse: it has no meterhouse.db. Check --data; "
+            "`meterhouse serve` makes a new one, and so does `meterhouse key create --init`."
+        )
 
 
 async def export_events(
@@ -298,11 +310,11 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     _check_exists(data)
     for finding in (machine.disk(data), machine.file_system(data), machine.permissions(data)):
         yield finding
-    for finding in (*machine.leftovers(data), *books.check(data, now())):
+    for finding in (*machine.leftovers(data), *books.check(data, now)):
         yield finding
     try:
         lock = DirectoryLock(data)
-    except RuntimeError:
+    except DirectoryInUse:
         for finding in derived.unseen("the server that runs has it open", "Stop it to look."):
             yield finding
         return

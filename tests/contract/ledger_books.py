@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from meterhouse.metering.access import UNLIMITED
 from meterhouse.metering.limits import LimitQuestion, Limits
-from meterhouse.model.entry import Consumed, Credited, Ended
+from meterhouse.model.credit import CreditKind, CreditMove, CreditQuestion, MovePlace
+from meterhouse.model.entry import Consumed, Credited, Ended, Expired
 from meterhouse.model.event import Kind, Outcome
 from meterhouse.model.purchase import PurchaseQuestion
 from meterhouse.model.units import NANO
@@ -31,13 +32,19 @@ def told(whole: int | None) -> int:
 
 
 class Books:
-    """numbers: of the model's holds."""
+    """numbers: of the model's holds. grants: of the movements that gave credits, by the fact in the model.
+
+    seen: the history as it was last read, at `seen_at`.
+    """
 
     def __init__(self, opened: OpenedLedger, model: Customer) -> None:
         self.opened = opened
         self.scope_id = opened.caller.scope.id
         self.model = model
         self.numbers: list[int] = []
+        self.grants: dict[int, int] = {}
+        self.seen: list[CreditMove] = []
+        self.seen_at = 0
         self.open()
 
     def open(self) -> None:
@@ -47,6 +54,7 @@ class Books:
     async def agree(self) -> None:
         await self.compare_limits()
         await self.compare_holds_and_credits()
+        await self.compare_history()
         await self.compare_usage()
         await self.compare_log()
 
@@ -65,11 +73,36 @@ class Books:
     async def compare_holds_and_credits(self) -> None:
         ledger, model = self.opened.ledger, self.model
         balance = await ledger.balance(self.scope_id, CUSTOMER)
-        assert (balance.credits, balance.held) == (model.balance, model.held_credits())
+        coins = model.credits()
+        assert (balance.credits, balance.held) == (len(coins.coins), coins.kept)
+        assert coins.kept == sum(hold.credits for hold in model.holds if hold.is_open(model.now))
+        expiring = {each.expires_at: each.credits for each in balance.expiring}
+        assert expiring == {time: number for time, number in coins.expiring.items() if time > model.now}
         for number, expected in zip(self.numbers, model.holds, strict=True):
             hold = await ledger.hold(self.scope_id, number)
             assert hold is not None
             assert hold.status == expected.status(model.now)
+
+    async def compare_history(self) -> None:
+        """Movements add up to the balance and never change, also those that are not written yet."""
+        moves = await self.history(limit=1_000)
+        coins = self.model.credits()
+        assert sum(move.credits for move in moves) == len(coins.coins)
+        lost = [(move.at, move.grant, -move.credits) for move in moves if move.kind is CreditKind.EXPIRY]
+        assert lost[::-1] == [(each.at, self.grants[each.grant], each.coins) for each in coins.lost]
+        if self.model.now >= self.seen_at:  # after a crash, the clock may be where it was before
+            assert moves[len(moves) - len(self.seen) :] == self.seen
+        self.seen, self.seen_at = moves, self.model.now
+        paged = await self.history(limit=2)
+        while following := await self.history(limit=2, before=paged[-1].place if paged else None):
+            if not paged:
+                break
+            paged += following
+        assert paged == moves
+
+    async def history(self, limit: int, before: MovePlace | None = None) -> list[CreditMove]:
+        question = CreditQuestion(customer_ref=CUSTOMER, limit=limit, before=before)
+        return list(await self.opened.ledger.credit_moves(self.scope_id, question))
 
     async def compare_usage(self) -> None:
         """Of each purchase, ended ones too."""
@@ -109,7 +142,11 @@ class Books:
                 assert found == logged[ref, period] == each.used_in(period)
         moved = sum(entry.credits for entry in entries if isinstance(entry, Credited))
         debited = sum(entry.debit for entry in entries if isinstance(entry, Consumed | Ended))
-        assert moved - debited == self.model.balance
+        written = sum(entry.credits for entry in entries if isinstance(entry, Expired))
+        coins = self.model.credits()
+        unwritten = sum(each.coins for each in coins.lost) - written
+        assert unwritten >= 0
+        assert moved - debited - written - unwritten == len(coins.coins)
 
     async def stored(self) -> dict[int, Stored]:
         """Every meter event in the log, by its number."""

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from meterhouse.metering.decide import decide
-from meterhouse.metering.holds import HoldSweep
 from meterhouse.metering.limits import LimitFinding, LimitQuestion, Reservation
+from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.model.credit import CreditKind
 from meterhouse.model.errors import (
     CreditsNotFree,
@@ -19,12 +19,14 @@ from meterhouse.model.errors import (
     IdempotencyConflict,
     PurchaseNotCancellable,
     PurchaseNotReactivable,
+    ValidationFailed,
 )
 from meterhouse.model.event import Outcome, to_microseconds
 from meterhouse.model.ledger import (
     Action,
     Credit,
     CreditMoved,
+    Debit,
     Ending,
     Outcomes,
     Recording,
@@ -40,6 +42,7 @@ from meterhouse.model.purchase import Origin, Sale
 from meterhouse.model.units import NANO
 from tests.contract.ledger_books import CUSTOMER, OTHER, Books, told
 from tests.contract.ledger_model import Bought, Customer
+from tests.contract.ledger_purse import NEVER, Given, Taken
 from tests.contract.ledgers import OpenedLedger
 
 # ruff: noqa: FBT001 - hypothesis draws them
@@ -165,7 +168,9 @@ class Life:
         mine = [each for each in self.model.bought if pin == -1 or each.plan.product_ref == product]
         return mine[pin % len(mine)] if pin is not None and mine else None
 
-    async def credit(self, amount: int, keyed: bool) -> None:
+    async def credit(self, amount: int, keyed: bool, seconds: int | None = None) -> None:
+        """seconds: after which credits that are given expire, None for never."""
+        expires = None if seconds is None else self.model.now + seconds * 1_000_000
         action = Credit(
             scope_id=self.scope_id,
             customer_ref=CUSTOMER,
@@ -173,15 +178,27 @@ class Life:
             credits=amount,
             reason=None,
             key=self.key(keyed),
+            expires_at=expires,
         )
         if -amount > self.model.free_credits():
             with pytest.raises(CreditsNotFree):
                 await self.record(action)
             return
+        if seconds is not None and seconds <= 0:
+            with pytest.raises(ValidationFailed):
+                await self.record(action)
+            return
         done = await self.record(action)
+        assert isinstance(done, CreditMoved)
         if keyed:
             self.keyed.append((action, done))
-        self.model.balance += amount
+        facts = self.model.purse.facts
+        if amount > 0:
+            self.books.grants[len(facts)] = done.number
+            facts.append(Given(self.model.now, amount, NEVER if expires is None else expires))
+        else:
+            facts.append(Taken(self.model.now, -amount))
+        assert done.balance == len(self.model.credits().coins)
 
     # --- holds
 
@@ -226,9 +243,14 @@ class Life:
         done = await self.record(action)
         assert isinstance(done, Ending)
         assert (Fraction(done.hold.used, NANO), Fraction(done.hold.over, NANO)) == (hold.booked, hold.over)
-        assert await self.record(action) == done
+        if is_first and isinstance(done.debit, Debit):
+            self.compare_debit(done.debit, hold.bought)
+        assert (await self.record(action)) == done
         if is_first and keyed:
             self.keyed.append((action, done))
+
+    def compare_debit(self, debit: Debit, bought: Bought) -> None:
+        assert debit.units_remaining == self.model.free_credits() // bought.plan.credits_per_unit
 
     async def release(self, which: int) -> None:
         if not self.numbers:
@@ -239,13 +261,12 @@ class Life:
             with pytest.raises(HoldSettled):
                 await self.record(action)
             return
-        if hold.is_open(self.model.now):
-            hold.state = "released"
+        self.model.release(hold)
         done = await self.record(action)
         assert await self.record(action) == done
 
     async def sweep(self) -> None:
-        while await HoldSweep(self.opened.ledger).once():
+        while await ExpirySweep(self.opened.ledger).once():
             pass
 
     # --- what is sent again, and time, and disaster
@@ -297,6 +318,12 @@ class Life:
         """microseconds: beyond its end."""
         bought = self.model.current.get(product)
         self.turn_to(None if bought is None else bought.period_end(self.model.now), microseconds)
+
+    async def wait_for_credits_to_expire(self, which: int, microseconds: int) -> None:
+        """microseconds: beyond their time."""
+        times = [fact.expires for fact in self.model.purse.facts if isinstance(fact, Given)]
+        times = [time for time in times if time != NEVER]
+        self.turn_to(times[which % len(times)] if times else None, microseconds)
 
     async def wait_for_a_hold_to_expire(self, which: int, microseconds: int) -> None:
         """Of one that has, the clock is set back to when it did."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from meterhouse.model.plan import Plan, PlanType
+from tests.contract.ledger_purse import Coins, Kept, LetGo, Purse, Taken
 
 DAY_US = 86_400_000_000
 CYCLE_DAYS = {"weekly": 7, "monthly": 30, "quarterly": 90, "yearly": 365, "custom": 30}
@@ -138,7 +139,7 @@ class Bought:
         return carried
 
 
-@dataclass
+@dataclass(eq=False)
 class Reserved:
     """left: whole units that were free beside it, None for any number."""
 
@@ -169,7 +170,7 @@ class Customer:
 
     defaults: dict[str, Plan] = field(default_factory=dict)
     now: int = 0
-    balance: int = 0
+    purse: Purse = field(default_factory=Purse)
     bought: list[Bought] = field(default_factory=list)
     current: dict[str, Bought] = field(default_factory=dict)
     holds: list[Reserved] = field(default_factory=list)
@@ -244,11 +245,12 @@ class Customer:
             NOTHING,
         )
 
-    def held_credits(self) -> int:
-        return sum(hold.credits for hold in self.holds if hold.is_open(self.now))
+    def credits(self) -> Coins:
+        return self.purse.at(self.now)
 
     def free_credits(self) -> int:
-        return max(self.balance - self.held_credits(), 0)
+        coins = self.credits()
+        return len(coins.coins) - coins.kept
 
     def free(self, bought: Bought, period: int) -> Fraction | None:
         cap = bought.cap(period, lambda earlier: self.held(bought, earlier))
@@ -288,10 +290,12 @@ class Customer:
         if bought is None or bought.plan.product_ref != product:
             return
         if bought.gives_access(at) and bought.period(at) is not None:
-            self.pay(bought, units, at, self.free_credits())
+            cost = self.book(bought, units, at)
+            if cost:
+                self.purse.facts.append(Taken(self.now, min(cost, self.free_credits())))
 
-    def pay(self, bought: Bought, units: Fraction, at: int, payable: int) -> int:
-        """Book units; return the credits they cost beyond what was payable."""
+    def book(self, bought: Bought, units: Fraction, at: int) -> int:
+        """Book units; return the credits that they cost."""
         period = bought.period(at)
         assert period is not None
         before = bought.used_in(period)
@@ -299,9 +303,7 @@ class Customer:
         if not bought.prepaid:
             return 0
         each = bought.plan.credits_per_unit
-        cost = int((before + units) * each) - int(before * each)
-        self.balance -= min(cost, payable)
-        return cost - min(cost, payable)
+        return int((before + units) * each) - int(before * each)
 
     def reserve(self, product: str, units: Fraction, ttl: int) -> Reserved | None:
         bought = self.with_access(product)
@@ -316,8 +318,14 @@ class Customer:
             return None
         hold = Reserved(bought, period, self.now, self.now + ttl, units, credits_)
         self.holds.append(hold)
+        self.purse.facts.append(Kept(self.now, len(self.holds), credits_, hold.expires))
         hold.left = self.whole(bought)
         return hold
+
+    def release(self, hold: Reserved) -> None:
+        if hold.is_open(self.now):
+            hold.state = "released"
+            self.purse.facts.append(LetGo(self.now, self.holds.index(hold) + 1))
 
     def settle(self, hold: Reserved, units: Fraction) -> bool:
         if hold.state != "open":
@@ -328,8 +336,10 @@ class Customer:
         hold.over = NOTHING if free is None else max(units - own - free, NOTHING)
         hold.state, hold.booked = "settled", units
         self.stored.append(units)
-        short = self.pay(hold.bought, units, hold.at, payable)
-        if short:
+        cost = self.book(hold.bought, units, hold.at)
+        paid = min(cost, payable)
+        self.purse.facts.append(LetGo(self.now, self.holds.index(hold) + 1, paid))
+        if short := cost - paid:
             each = hold.bought.plan.credits_per_unit
             beyond = -(-short * 10**9 // each)
             hold.over = min(max(hold.over, Fraction(beyond, 10**9)), units)

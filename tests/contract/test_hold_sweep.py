@@ -1,4 +1,4 @@
-"""The sweep writes down what has expired, also what nobody ever asks for again; and it never gives up."""
+"""The sweep writes expired holds and credits into the log, read or not, and never gives up."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,14 +9,15 @@ from typing import cast
 
 import pytest
 
-from meterhouse.metering import holds
+from meterhouse.metering import sweep
 from meterhouse.metering.decide import decide
-from meterhouse.metering.holds import HoldSweep
-from meterhouse.model.entry import Ended
+from meterhouse.metering.sweep import ExpirySweep
+from meterhouse.model.credit import CreditKind
+from meterhouse.model.entry import Ended, Expired
 from meterhouse.model.errors import LogUnavailable
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import HoldStatus
-from meterhouse.model.ledger import Outcomes, Recording, Release, Reserve, Reserved
+from meterhouse.model.ledger import Credit, Outcomes, Recording, Release, Reserve, Reserved
 from meterhouse.model.plan import Plan
 from meterhouse.model.purchase import Origin, Sale
 from meterhouse.model.units import NANO
@@ -63,7 +64,7 @@ async def test_a_sweep_writes_down_once_and_at_its_time_what_has_expired(opened:
     release = Release(scope_id=opened.caller.scope.id, hold=released)
     await opened.ledger.record(Recording((release,), decide))
     opened.clock.advance(timedelta(seconds=60, microseconds=-1))
-    sweep = HoldSweep(opened.ledger)
+    sweep = ExpirySweep(opened.ledger)
     assert await sweep.once()
     opened.clock.advance(timedelta(microseconds=1))
     assert (await sweep.once(), await sweep.once()) == (True, False)
@@ -85,8 +86,8 @@ class FailingOnce:
         self.refused = False
         self.nothing_is_due = asyncio.Event()
 
-    async def holds_are_due(self) -> bool:
-        is_due = await self._ledger.holds_are_due()
+    async def is_due(self) -> bool:
+        is_due = await self._ledger.is_due()
         if not is_due:
             self.nothing_is_due.set()
         return is_due
@@ -101,12 +102,12 @@ class FailingOnce:
 async def test_the_sweep_goes_on_after_a_failure_until_nothing_is_due(
     opened: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holds, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(sweep, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(commit, "_MOST_DUE", 2)  # of more it takes several turns
     numbers = [await reserve(opened, "cus_1", 30) for _ in range(5)]
     opened.clock.advance(timedelta(seconds=30))
     failing = FailingOnce(opened.ledger)
-    running = asyncio.create_task(HoldSweep(cast("Ledger", failing)).run())
+    running = asyncio.create_task(ExpirySweep(cast("Ledger", failing)).run())
     async with asyncio.timeout(30):
         await failing.nothing_is_due.wait()
     running.cancel()
@@ -114,3 +115,22 @@ async def test_the_sweep_goes_on_after_a_failure_until_nothing_is_due(
         await running
     assert failing.refused
     assert sorted(each.number for each in await ends(opened)) == numbers
+
+
+async def test_a_sweep_writes_once_and_at_their_time_which_credits_expired(opened: EmbeddedLedger) -> None:
+    scope_id, now = opened.caller.scope.id, to_microseconds(opened.now())
+    times = [now + seconds * 1_000_000 for seconds in (30, 30, 60, 90)]
+    for number, time in enumerate(times):
+        grant = Credit(
+            scope_id=scope_id, customer_ref=f"cus_{number % 2}", kind=CreditKind.GRANT, credits=10 + number,
+            reason=None, key=None, expires_at=time,
+        )  # fmt: skip
+        await opened.ledger.record(Recording((grant,), decide))
+    opened.clock.advance(timedelta(seconds=60))
+    sweep = ExpirySweep(opened.ledger)
+    assert (await sweep.once(), await sweep.once()) == (True, False)
+    expired = [entry for entry in await opened.entries() if isinstance(entry, Expired)]
+    assert sorted((entry.at, entry.credits) for entry in expired) == [
+        (times[0], 10), (times[1], 11), (times[2], 12),
+    ]  # fmt: skip
+    assert await opened.rebuild() == 0

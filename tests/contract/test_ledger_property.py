@@ -59,6 +59,26 @@ KEYED = st.sampled_from([True, True, False])
 SAID = st.tuples(st.sampled_from([Outcome.SUCCESS, Outcome.SUCCESS, *Outcome]), KEYED)
 LATE = st.integers(-200_000, 80_000) | st.integers(-2_000_000, 0)
 AROUND = st.sampled_from([-1, 0, 1])
+EXPIRY = st.sampled_from([0, 1, 60, 60, 3_600, 86_400, 500_000])
+EXPIRING = st.tuples(st.just("credit"), st.integers(1, 30), KEYED, EXPIRY)
+FEW = st.builds(Fraction, st.integers(1, 30), st.just(5))
+SOON = st.sampled_from([30, 60, 60, 90])
+CREDIT_STEPS = st.one_of(
+    st.tuples(st.just("credit"), st.integers(1, 30), KEYED, SOON | EXPIRY),
+    st.tuples(st.just("credit"), st.integers(1, 30), KEYED, SOON),
+    st.tuples(st.just("credit"), st.integers(-20, -1) | st.integers(1, 20), KEYED),
+    st.tuples(st.just("track"), st.just(PRODUCT), st.none(), FEW, st.just(0), SAID),
+    st.tuples(st.just("reserve"), st.just(PRODUCT), FEW, st.sampled_from([30, 90, 900, 900]), KEYED),
+    st.tuples(st.just("reserve"), st.just(PRODUCT), FEW, st.just(900), KEYED),
+    st.tuples(st.just("settle"), WHICH, FEW | st.just(Fraction(40)), KEYED),
+    st.tuples(st.just("release"), WHICH),
+    st.tuples(st.just("wait_for_credits_to_expire"), WHICH, AROUND),
+    st.tuples(st.just("wait_for_a_hold_to_expire"), WHICH, AROUND),
+    st.tuples(st.just("wait"), st.sampled_from([1, 30, 30, 60, -600, 1_000])),
+    st.tuples(st.just("again"), WHICH, st.booleans()),
+    st.sampled_from([("crash",), ("sweep",), ("flush", True, False), ("flush", False, True)]),
+)  # fmt: skip
+"""Of a customer who pays with credits, of which most expire."""
 STEPS = st.one_of(
     BUY,
     st.tuples(st.just("track"), PRODUCTS, PIN, UNITS, st.just(0), SAID),
@@ -67,6 +87,7 @@ STEPS = st.one_of(
     st.tuples(st.just("settle"), WHICH, UNITS | st.just(Fraction(40)), KEYED),
     st.tuples(st.just("release"), WHICH),
     st.tuples(st.just("credit"), st.integers(-20, -1) | st.integers(1, 60), KEYED),
+    EXPIRING,
     st.tuples(st.sampled_from(["again", "again", "reserve_again"]), WHICH, st.booleans()),
     st.tuples(st.just("reserve_again"), WHICH, st.just(False)),
     st.tuples(st.just("wait"), st.integers(-1_000, 900_000)),
@@ -85,8 +106,10 @@ def sold(ref: str) -> Plan:
     return next(each for each in PLANS if each.ref == ref)
 
 
-def lives(shortest: int, longest: int) -> st.SearchStrategy[list[Step]]:
-    steps = st.lists(STEPS, min_size=shortest, max_size=longest)
+def lives(
+    shortest: int, longest: int, then: st.SearchStrategy[Step] = STEPS
+) -> st.SearchStrategy[list[Step]]:
+    steps = st.lists(then, min_size=shortest, max_size=longest)
     return st.builds(lambda buy, grant, then: [buy, grant, *then], BUY, GRANT, steps)
 
 
@@ -112,8 +135,18 @@ HELD_OVER_A_PERIODS_END = [
     ("reserve", PRODUCT, Fraction(4), 900_000, False), ("wait_for_the_period_to_end", PRODUCT, 0),
 ]  # fmt: skip
 
+TWO_HOLDS_END_TOGETHER = [
+    ("buy", 0, True), ("credit", 1, False), ("credit", 2, True, 60),
+    ("reserve", PRODUCT, Fraction(1, 5), 86_400, True), ("reserve", PRODUCT, Fraction(1, 5), 86_400, True),
+]  # fmt: skip
+A_HOLD_AND_CREDITS_END = [
+    ("buy", 0, True), ("credit", 6, True, 60), ("reserve", PRODUCT, Fraction(1), 60, True),
+    ("reserve", PRODUCT, Fraction(1, 5), 30, True), ("wait", 1_000),
+]  # fmt: skip
+PREPAID = ("pln_payg", "pln_capped", "pln_months")
 
-@settings(max_examples=160)
+
+@settings(max_examples=100)
 @example([sold("pln_payg")], SETTLED_BEYOND_THE_BALANCE)
 @example([sold("pln_roll")], HELD_OVER_A_PERIODS_END)
 @given(SOLD, lives(15, 40))
@@ -121,6 +154,24 @@ def test_ledger_limits_and_log_agree_with_the_rules_at_every_step(
     plans: list[Plan], steps: list[Step]
 ) -> None:
     live(plans, steps)
+
+
+@settings(max_examples=70)
+@example(["pln_payg"], [*TWO_HOLDS_END_TOGETHER, ("wait_for_a_hold_to_expire", 0, 0)])
+@example(["pln_payg"], [*TWO_HOLDS_END_TOGETHER, ("wait", 60), ("settle", 0, Fraction(1, 5), False)])
+@example(["pln_payg"], A_HOLD_AND_CREDITS_END)
+@given(st.permutations(PREPAID), lives(15, 30, CREDIT_STEPS))
+def test_credits_that_expire_are_spent_first_and_never_come_back(plans: list[str], steps: list[Step]) -> None:
+    live([sold(ref) for ref in plans], steps)
+
+
+@pytest.mark.soak
+@settings(max_examples=5_000)
+@given(st.permutations(PREPAID), lives(15, 60, CREDIT_STEPS))
+def test_credits_that_expire_agree_with_the_rules_over_long_lives(
+    plans: list[str], steps: list[Step]
+) -> None:
+    live([sold(ref) for ref in plans], steps)
 
 
 @pytest.mark.soak

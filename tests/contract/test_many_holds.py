@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from meterhouse.metering.decide import decide
-from meterhouse.metering.holds import HoldSweep
+from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.model.credit import CreditKind
 from meterhouse.model.hold import HoldStatus
 from meterhouse.model.ledger import Credit, Recording, Reserve, Reserved, Settle
@@ -157,7 +157,7 @@ async def test_when_the_time_of_many_comes_at_once_all_are_given_back_at_once(
     assert await held(opened) == (1, 5)
     await settle(opened, numbers[1])  # late
     assert await held(opened) == (1, 6)
-    while await HoldSweep(opened.ledger).once():
+    while await ExpirySweep(opened.ledger).once():
         pass
     assert await held(opened) == (1, 6)
     statuses = []

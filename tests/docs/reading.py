@@ -71,7 +71,7 @@ def read(pages: Sequence[Page], directory: Path) -> dict[str, str]:
     """
     faults: dict[str, str] = {}
     with Server(directory / "data") as server:
-        (key,) = set(_KEY.findall("".join(server.printed_until("curl "))))
+        (key,) = set(_KEY.findall(server.first_start()))
         said = {"METERHOUSE_API_KEY": key, "SOLVAPAY_SECRET_KEY": key, "METERHOUSE_URL": server.url}
         for number, page in enumerate(pages):
             place = directory / str(number)

@@ -67,13 +67,13 @@ def test_a_failure_names_the_page_that_caused_it(broken: list[list[str]], told: 
     assert culprit(Page("c"), [Page("a"), Page("b")], faults_of) == told
 
 
-def test_the_lines_that_serve_prints_publish_and_sign_in(tmp_path: Path) -> None:
+def test_the_commands_of_the_first_start_publish_and_sign_in(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("meterhouse")
     with Server(tmp_path / "data", program=[str(program)]) as server:
-        printed = "".join(server.printed_until("curl "))
-        (line,) = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl ")]
+        said = server.first_start()
+        (line,) = [line.strip() for line in said.splitlines() if line.strip().startswith("curl ")]
         assert json.loads(_run(line))["eventId"].startswith("evt_")
-        (login,) = re.findall(r"`(.+ login .+)`", printed)
+        (login,) = re.findall(r"`(.+ login .+)`", said)
         assert _run(login).startswith(f"{server.url}/#sign-in=")
 
 

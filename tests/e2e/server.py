@@ -88,10 +88,10 @@ class Server:
             self.process.kill()
             raise RuntimeError(f"The server did not start; it printed: {self.printed}")
 
-    def printed_until(self, text: str) -> list[str]:
+    def printed_until(self, text: str) -> str:
         """Return the lines printed so far, once one of them has `text` in it."""
         until(lambda: any(text in line for line in self.printed), f"the server prints {text!r}")
-        return list(self.printed)
+        return "".join(self.printed)
 
     def _read(self, listening: threading.Event) -> None:
         assert self.process.stdout is not None
@@ -124,6 +124,10 @@ class Server:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
             pid = int(children[0]) if children else pid
         os.kill(pid, number)
+
+    def first_start(self) -> str:
+        """Return the text that the first start left in the data directory: the key, a link, a `curl` line."""
+        return (self.data / "first-start.txt").read_text(encoding="utf-8")
 
     def key(self, environment: str = "sandbox") -> str:
         return command("key", "create", "--data", self.data, "--environment", environment).strip()

@@ -14,6 +14,8 @@ from tests.e2e.server import Server
 from tests.e2e.threads import going_on
 from tests.e2e.wait import until
 
+pytestmark = pytest.mark.alone
+
 CUSTOMER = "cus_3C4D5E6F"
 SENDERS = 4
 

@@ -58,17 +58,15 @@ def rows(page: Page, type_: str) -> Any:
 # Signing in
 
 
-def test_the_link_that_serve_prints_signs_in_once(server: Server, open_page: Open) -> None:
-    def printed() -> str:
-        return next((line.strip() for line in server.printed if "#sign-in=" in line), "")
-
-    until(lambda: printed() != "", "the link is printed")
-    page = open_page(printed())
+def test_the_link_of_the_first_start_signs_in_once(server: Server, open_page: Open) -> None:
+    lines = server.first_start().splitlines()
+    (first,) = (line.strip() for line in lines if "#sign-in=" in line)
+    page = open_page(first)
     expect(page.locator("[data-pulse=live]")).to_be_visible()
     assert "#" not in page.url
     page.reload()
     expect(page.locator("[data-pulse=live]")).to_be_visible()
-    again = open_page(printed(), excused=("401",))
+    again = open_page(first, excused=("401",))
     expect(again.get_by_role("status")).to_have_text(
         "This link was used before, or is older than 15 minutes."
     )

@@ -4,10 +4,14 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from meterhouse.model.event import to_microseconds
+from meterhouse.model.finding import Health
+from meterhouse.stores.embedded.checks import books
 from tests.e2e.run import run_here
 from tests.e2e.server import Server
 from tests.e2e.wait import until
@@ -79,6 +83,20 @@ def test_beside_a_server_it_says_what_it_could_not_look_at(data: Path) -> None:
         assert found["key index"].startswith("not looked at")
         assert found["warehouse"].startswith("not looked at")
         assert "400 stored" in found["tally"]
+
+
+def test_an_event_that_comes_after_the_clock_was_read_raises_no_alarm(data: Path) -> None:
+    now = datetime.now(UTC)
+    later_us = to_microseconds(now) + 30_000_000
+
+    def clock() -> datetime:
+        change(f"UPDATE log SET received_at = {later_us} WHERE position = 3")(data)
+        return now
+
+    (found,) = [each for each in books.check(data, clock) if each.subject == "clock"]
+    assert found.health == Health.OK, found
+    (found,) = [each for each in books.check(data, clock) if each.subject == "clock"]
+    assert found.health == Health.PROBLEM, "a clock that is really behind"
 
 
 def change(*statements: str) -> Callable[[Path], None]:

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+import pytest
 
 from meterhouse_sdk import EventBuffer, Meterhouse
 from tests.e2e.server import Server, clean_environment
 from tests.e2e.wait import LONGEST_SECONDS, until
+
+pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER = {"X-Customer-Ref": "cus_3C4D5E6F"}

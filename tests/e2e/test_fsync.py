@@ -10,9 +10,12 @@ import pytest
 
 from tests.e2e.server import COMMAND, Server
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("strace") is None, reason="needs strace (Debian: apt-get install strace)"
-)
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(
+        shutil.which("strace") is None, reason="needs strace (Debian: apt-get install strace)"
+    ),
+]
 MARKS = [f"request-{i}-of-5" for i in range(1, 6)]
 EVENT = {"type": "usage.api_call", "customerRef": "cus_3C4D5E6F", "units": 1}
 # On a busy machine another thread's call may stand between the beginning of a call and its end.

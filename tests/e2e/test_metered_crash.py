@@ -15,6 +15,8 @@ from tests.e2e.server import Server
 from tests.e2e.threads import going_on
 from tests.e2e.wait import until
 
+pytestmark = pytest.mark.alone
+
 ASKED = {"customerRef": "cus_3C4D5E6F", "productRef": "prd_content_api"}
 GRANTED, EACH = 1_000_000_000, 3
 BULKS = (1, 1, 8, 100)

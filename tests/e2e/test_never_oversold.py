@@ -16,6 +16,8 @@ import pytest
 
 from tests.e2e.server import Server
 
+pytestmark = pytest.mark.alone
+
 LIMIT = 1_000
 CLIENTS = 64
 TTL_SECONDS = 2

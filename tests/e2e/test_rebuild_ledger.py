@@ -24,6 +24,8 @@ def live_a_little(client: httpx.Client) -> str:
     terms = {"name": "Pay as you go", "type": "usage-based", "creditsPerUnit": 3}
     plan = post(client, f"/v1/sdk/products/{PRODUCT}/plans", terms, 201)["reference"]
     post(client, f"/v1/sdk/customers/{CUSTOMER}/credits", {"credits": 1_000})
+    expiring = {"credits": 40, "expiresAt": "2099-01-01T00:00:00Z"}
+    post(client, f"/v1/sdk/customers/{CUSTOMER}/credits", expiring)
     bought = post(client, "/v1/sdk/activate", ASKED | {"planRef": plan})["purchaseRef"]
     for units in range(20):
         post(client, "/v1/sdk/usages", ASKED | {"units": units, "idempotencyKey": f"k{units}"})

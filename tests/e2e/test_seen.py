@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from meterhouse.settings import Settings
 from tests.e2e.server import Server
 from tests.e2e.wait import until
+
+pytestmark = pytest.mark.alone
 
 EVENT = {"type": "usage.api_call", "customerRef": "cus_3C4D5E6F", "units": 1}
 PROBES = 20

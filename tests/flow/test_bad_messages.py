@@ -61,7 +61,7 @@ FIELDS: Final = [
 
 QUERIES: Final = [
     (f"/v1/customers/{CUSTOMER}/credits?type=GIFT", "type",
-     "must be one of USAGE, TOPUP, GRANT, REFUND, ADJUSTMENT"),
+     "must be one of USAGE, TOPUP, GRANT, REFUND, ADJUSTMENT, EXPIRY"),
     (f"/v1/customers/{CUSTOMER}/credits?limit=0", "limit", "must be a whole number from 1 to 1000"),
     (f"/v1/customers/{CUSTOMER}/credits?limit=ten", "limit", "must be a whole number from 1 to 1000"),
     ("/v1/meters?status=gone", "status", "must be one of active, archived"),

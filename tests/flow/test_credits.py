@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from meterhouse.model.merchant import Merchant
+from meterhouse.model.tenant import Caller, Environment
 from meterhouse.query.cursors import write_cursor
+from meterhouse.wiring import Service
 from tests.conftest import Client
 from tests.flow.answers import error, faults, ok
 from tests.flow.shop import (
@@ -28,7 +31,7 @@ HISTORY = f"/v1/customers/{CUSTOMER}/credits"
 async def test_a_new_customer_has_no_credits_and_a_balance_all_the_same(client: Client) -> None:
     found = ok(await client.get(f"/v1/sdk/customers/{CUSTOMER}/balance"))
     assert found == {
-        "customerRef": CUSTOMER, "credits": 0, "heldCredits": 0, "displayCurrency": "USD",
+        "customerRef": CUSTOMER, "credits": 0, "heldCredits": 0, "expiring": [], "displayCurrency": "USD",
         "creditsPerMinorUnit": 100, "displayExchangeRate": 1,
         "display": {"amountMajor": 0, "currency": "USD", "formatted": "$0.00", "exchangeRate": 1,
                     "rateSource": "parity"},
@@ -39,6 +42,35 @@ async def test_ten_thousand_credits_are_a_dollar(client: Client) -> None:
     ok(await client.post(GRANTS, json={"credits": 420_000}))
     display = ok(await client.get(f"/v1/sdk/customers/{CUSTOMER}/balance"))["display"]
     assert (display["amountMajor"], display["formatted"]) == (42, "$42.00")
+
+
+@pytest.mark.parametrize(
+    ("currency", "each", "shown"),
+    [
+        ("EUR", None, (42, "€42.00", 1)),
+        ("SEK", 10, (420, "420.00 kr", 1)),
+        ("JPY", None, (4200, "¥4,200", 100)),
+    ],
+)
+async def test_a_balance_is_shown_in_the_sellers_currency(
+    service: Service, client: Client, currency: str, each: int | None, shown: tuple[int, str, int]
+) -> None:
+    scope = await service.catalog.providers.scope("default", Environment.SANDBOX)
+    merchant = Merchant(
+        display_name="Acme",
+        legal_name="Acme",
+        default_currency=currency,
+        credits_per_minor_unit=None if each is None else {currency: each},
+    )
+    await service.catalog.providers.show_as(Caller(scope, "cli"), merchant)
+    ok(await client.post(GRANTS, json={"credits": 420_000}))
+    found = ok(await client.get(f"/v1/sdk/customers/{CUSTOMER}/balance"))
+    assert (found["displayCurrency"], found["creditsPerMinorUnit"]) == (currency, each or 100)
+    display = found["display"]
+    assert (display["amountMajor"], display["formatted"], display["exchangeRate"]) == shown
+    per_unit = 1 if currency == "JPY" else 100  # the client's own arithmetic
+    minor = 420_000 / found["creditsPerMinorUnit"] / 100 * found["displayExchangeRate"] * per_unit
+    assert minor == shown[0] * per_unit
 
 
 async def test_a_grant_answers_with_the_balance_and_its_repeat_alike(client: Client) -> None:

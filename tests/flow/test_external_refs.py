@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import httpx
 import pytest
 
 from meterhouse.wiring import Service
@@ -162,3 +163,63 @@ async def test_filters_by_external_ref_add_to_those_by_reference(service: Servic
         assert await total(path, externalRef="nobody") == 0
         for bad in ("", "x" * 256):
             assert list(faults(await client.get(path, params={"externalRef": bad}))) == ["externalRef"]
+
+
+BODIES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "/v1/sdk/activate": ("POST", {"productRef": PRODUCT, "planRef": "pln_free"}),
+    "/v1/sdk/user-info": ("POST", OF_PRODUCT),
+    "/v1/sdk/customers/customer-sessions": ("POST", {}),
+    "/v1/sdk/checkout-sessions": ("POST", OF_PRODUCT),
+    "/v1/sdk/payment-intents": ("POST", {"purpose": "credit_topup", "amount": 500, "currency": "USD"}),
+    "/v1/sdk/auto-recharge": (
+        "PUT",
+        {
+            "enabled": True, "triggerType": "balance", "currency": "USD",
+            "thresholdAmountMajor": 5, "topupAmountMajor": 10,
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_every_body_that_names_a_customer_takes_the_external_ref(client: Client, path: str) -> None:
+    method, body = BODIES[path]
+    if path == "/v1/sdk/activate":
+        await plan(client, **FREE, reference="pln_free")
+    ref = await customer(client, LONG)
+
+    async def send(key: str, **names: str) -> httpx.Response:
+        return await client.request(method, path, json=body | names, headers={"idempotency-key": key})
+
+    by_ref, by_external = await send("a", customerRef=ref), await send("b", externalRef=LONG)
+    assert by_external.status_code == by_ref.status_code < 300, by_external.text
+    assert by_external.json().keys() == by_ref.json().keys()
+    both = await send("c", externalRef=LONG, customerRef=CUSTOMER)
+    assert list(faults(both)) == ["externalRef"]
+    error(await send("d", externalRef="nobody"), 404, "customer_not_found")
+    assert list(faults(await send("e"))) == ["customerRef"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "payment-method"), ("GET", "auto-recharge"), ("DELETE", "auto-recharge")]
+)
+async def test_queries_about_one_customer_take_the_external_ref(
+    client: Client, method: str, path: str
+) -> None:
+    await customer(client, "ada")
+    url = f"/v1/sdk/{path}"
+    assert (await client.request(method, url, params={"externalRef": "ada"})).status_code == 200
+    error(await client.request(method, url, params={"externalRef": "nobody"}), 404, "customer_not_found")
+    both = {"externalRef": "ada", "customerRef": CUSTOMER}
+    assert list(faults(await client.request(method, url, params=both))) == ["externalRef"]
+
+
+async def test_purchases_are_listed_by_external_ref(client: Client) -> None:
+    ref = await customer(client, "ada")
+    bought = await activate(client, await plan(client, **FREE), ref)
+    for params, expected in (
+        ({"externalRef": "ada"}, [bought["purchaseRef"]]),
+        ({"externalRef": "nobody"}, []),
+    ):
+        found = ok(await client.get("/v1/sdk/purchases", params=params))["purchases"]
+        assert [each["reference"] for each in found] == expected

@@ -2,12 +2,16 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from meterhouse.metering.auto_recharge import RechargeSweep
+from meterhouse.metering.payment_sweep import PaymentSweep
+from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.settings import Settings
 from meterhouse.stores.embedded.database import Database
 from meterhouse.wiring import open_service
@@ -44,7 +48,13 @@ async def watched(tmp_path: Path) -> AsyncIterator[tuple[Steps, Client]]:
     def watched_connection(database: Database) -> sqlite3.Connection:
         return steps.watch(database)
 
-    with patch.object(Database, "_connect", watched_connection):
+    async def rest(_: object) -> None:
+        """In the place of a sweep, whose steps belong to no request."""
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(Database, "_connect", watched_connection))
+        for sweep in (ExpirySweep, PaymentSweep, RechargeSweep):
+            stack.enter_context(patch.object(sweep, "run", rest))
         async with open_service(Settings(data=str(tmp_path / "watched"))) as service:
             assert service.first_start is not None
             yield steps, speak_to(service, service.first_start.secret)

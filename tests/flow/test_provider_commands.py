@@ -21,6 +21,7 @@ def run(tmp_path: Path) -> Run:
         data = str(tmp_path / "data")
         return CliRunner().invoke(command_line(), ["provider", *arguments, "--data", data], input=stdin)
 
+    assert invoke("create", "another", "--init").exit_code == 0
     return invoke
 
 
@@ -49,6 +50,7 @@ def test_a_merchant_is_read_from_a_file_or_stdin(run: Run, tmp_path: Path) -> No
         ({"supportEmail": "nobody"}, "supportEmail must be an email address"),
         ({"supportedTopupCurrencies": ["dollars"]}, "supportedTopupCurrencies must be"),
         ({"displayname": "misspelled"}, "displayname"),
+        ({"displayName": 7}, "displayName must be a string"),
     ],
 )
 def test_a_bad_merchant_is_not_set_and_the_fault_is_named(run: Run, said: object, sentence: str) -> None:

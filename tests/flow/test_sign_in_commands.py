@@ -21,6 +21,7 @@ def run(tmp_path: Path) -> Run:
     def invoke(*arguments: str, stdin: str = "") -> Result:
         return CliRunner().invoke(command_line(), [*arguments, "--data", str(tmp_path)], input=stdin)
 
+    assert invoke("provider", "create", "another", "--init").exit_code == 0
     return invoke
 
 
@@ -30,7 +31,7 @@ def test_behind_a_proxy_the_link_is_the_proxys(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setenv("METERHOUSE_PUBLIC_URL", "meter.example.com")
     refused = run("login")
     assert refused.exit_code == 1
-    assert "public_url" in refused.stderr
+    assert "METERHOUSE_PUBLIC_URL must be" in refused.stderr
 
 
 def test_login_prints_a_link_alone(run: Run, tmp_path: Path) -> None:
@@ -46,10 +47,13 @@ def test_login_prints_a_link_alone(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_new_directory_is_announced_beside_the_answer_and_closed_to_others(tmp_path: Path) -> None:
-    data = tmp_path / "mistyped"
-    for command in (["key", "create"], ["login"], ["operator", "list"]):
-        first = CliRunner().invoke(command_line(), [*command, "--data", str(data / command[0])])
-        again = CliRunner().invoke(command_line(), [*command, "--data", str(data / command[0])])
+    data = tmp_path / "new"
+    for command in (["key", "create"], ["login"], ["provider", "create", "acme"]):
+        first = CliRunner().invoke(command_line(), [*command, "--init", "--data", str(data / command[0])])
+        again = CliRunner().invoke(
+            command_line(),
+            [*command[:2], *(f"{each}-2" for each in command[2:]), "--data", str(data / command[0])],
+        )
         assert f"a new data directory: {data / command[0]}\n" in first.stderr
         assert len(first.stdout.splitlines()) == len(again.stdout.splitlines())
         assert again.stderr == ""
@@ -61,7 +65,7 @@ def test_a_directory_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "meterhouse.db").write_bytes(b"no database" * 1000)
     for data, said in ((tmp_path / "file" / "data", "Not a directory"), (tmp_path, "`meterhouse doctor`")):
-        refused = CliRunner().invoke(command_line(), ["key", "create", "--data", str(data)])
+        refused = CliRunner().invoke(command_line(), ["key", "create", "--init", "--data", str(data)])
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert said in refused.stderr
         assert isinstance(refused.exception, SystemExit)

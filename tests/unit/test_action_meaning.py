@@ -40,6 +40,7 @@ OTHER_MEANING: list[tuple[Keyed, dict[str, Any]]] = [  # Any: the fields of an a
     (CREDIT, {"kind": CreditKind.ADJUSTMENT}),
     (CREDIT, {"credits": 6}),
     (CREDIT, {"reason": "bonus"}),
+    (CREDIT, {"expires_at": 5}),
 ]
 SAME_MEANING: list[tuple[Keyed, dict[str, Any]]] = [
     (TRACK, {"timestamp": 5}),
@@ -81,6 +82,10 @@ def test_every_field_of_an_action_is_sorted_into_one_or_the_other(action: Keyed)
         for field in changed
     }
     assert listed | {"scope_id", "key"} == set(action.__struct_fields__)
+
+
+def test_a_grant_that_never_expires_is_filed_as_before_there_was_an_expiry() -> None:
+    assert meaning(CREDIT).hex() == "48aec36ebf69f301"
 
 
 def test_units_of_the_whole_range_keep_their_last_digit() -> None:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from meterhouse_sdk import (
+    ExpiringCredits,
     Meterhouse,
     PlanNotFound,
     PurchaseNotCancellable,
@@ -172,6 +174,20 @@ def test_credits_are_read_and_granted() -> None:
     assert (path, body) == ("POST /v1/sdk/customers/cus_1/credits", {"credits": 500, "reason": "hello"})
     request = asked(grant, lambda client: client.grant_credits("cus_1", credits=5, idempotency_key="k"))[1]
     assert request.headers["idempotency-key"] == "k"
+
+
+def test_credits_that_expire_are_granted_and_read() -> None:
+    until = datetime(2027, 3, 1, tzinfo=UTC)
+    expiring = BALANCE | {"expiring": [{"credits": 500, "expiresAt": "2027-03-01T00:00:00.000Z"}]}
+    client = blocking(lambda _: httpx.Response(200, json=expiring))[0]
+    assert client.get_balance("cus_1").expiring == (ExpiringCredits(credits=500, expires_at=until),)
+    answer = {"customerRef": "cus_1", "credits": 5, "balance": 5, "expiresAt": "2027-03-01T00:00:00.000Z"}
+    _, body = sent(answer, lambda client: client.grant_credits("cus_1", credits=5, expires_at=until))
+    assert body == {"credits": 5, "expiresAt": "2027-03-01T00:00:00+00:00"}
+    client = blocking(lambda _: httpx.Response(200, json=answer))[0]
+    assert client.grant_credits("cus_1", credits=5, expires_at=until).expires_at == until
+    with pytest.raises(ValueError, match="expires_at must be aware"):
+        client.grant_credits("cus_1", credits=5, expires_at=until.replace(tzinfo=None))
 
 
 def test_what_a_customer_may_be_shown_is_read() -> None:

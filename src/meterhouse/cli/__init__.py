@@ -2,9 +2,12 @@
 
 import sys
 from importlib import import_module
-from typing import Final
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
+
+from meterhouse.cli.help import PlainGroup
 
 _COMMANDS: Final = {
     "serve": "serve.serve",
@@ -27,13 +30,14 @@ def command_line(first: str = "") -> typer.Typer:
     Importing is most of what a short command takes, and much of what a server takes to start.
     """
     app = typer.Typer(
+        cls=PlainGroup,
         help="Store usage events, count them once, and answer how much.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
     )
-    app.callback()(lambda: None)  # else a single command would have no name
-    for name in [first] if first in _COMMANDS else _COMMANDS:
+    app.callback()(_meterhouse)
+    for name in _named(first):
         module, _, attribute = _COMMANDS[name].partition(".")
         found = getattr(import_module(f"meterhouse.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
@@ -46,3 +50,23 @@ def command_line(first: str = "") -> typer.Typer:
 def main() -> None:
     """Run the command line."""
     command_line(sys.argv[1] if len(sys.argv) > 1 else "")()
+
+
+def _named(first: str) -> list[str]:
+    return [first] if first in _COMMANDS else list(_COMMANDS)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if asked:
+        typer.echo(f"meterhouse {version('meterhouse')}")
+        raise typer.Exit
+
+
+def _meterhouse(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass

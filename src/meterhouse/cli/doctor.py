@@ -23,7 +23,7 @@ _STYLES: Final = {
 
 def doctor(data: Data = None) -> None:
     """Check the data directory, also while a server runs. Exits with 1 when there is a problem."""
-    settings = load(data=str(data) if data else None)
+    settings = load(data=data)
     with sentences():
         found = asyncio.run(_printed(settings))
     if found[Health.PROBLEM]:

@@ -98,7 +98,7 @@ def export(  # noqa: PLR0913, PLR0917 - the options of the command
             if url is not None or api_key is not None or (data is None and _has_key()):
                 _from_server(url, api_key, matching, out)
             else:
-                settings = load(data=None if data is None else str(data))
+                settings = load(data=data)
                 _from_directory(settings, (provider, environment), matching, out)
     typer.echo(f"{out.events} events", err=True)
 

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from meterhouse.cli.options import Data, In, ProviderName, data_of, sentences
+from meterhouse.cli.options import Data, In, Init, ProviderName, data_of, sentences
 from meterhouse.model.event import from_microseconds
 from meterhouse.model.key import ApiKey
 from meterhouse.model.tenant import Caller, Environment
@@ -23,11 +23,13 @@ def create(
     environment: In = Environment.SANDBOX,
     provider: ProviderName = "default",
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    *,
+    init: Init = False,
 ) -> None:
     """Make a key and print it, alone, on stdout. It is shown this once; Meterhouse keeps its SHA-256."""
 
     async def run() -> str:
-        async with open_catalog_of(data_of(data)) as catalog:
+        async with open_catalog_of(data_of(data, init=init), init=init) as catalog:
             scope = await catalog.providers.scope(provider, environment)
             issued = await catalog.keys.create(Caller(scope, _ACTOR), name)
             return issued.secret or ""

@@ -1,4 +1,4 @@
-"""`meterhouse operator`: who signs in with a password, also while the server runs."""
+"""`meterhouse operator`: the operators who sign in with a password, also while the server runs."""
 
 import asyncio
 import sys
@@ -8,24 +8,28 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from meterhouse.cli.options import Data, ProviderName, data_of, sentences
+from meterhouse.cli.options import Data, Init, ProviderName, data_of, sentences
 from meterhouse.model import password as passwords
 from meterhouse.model.event import from_microseconds
 from meterhouse.model.operator import Operator
 from meterhouse.model.text import email_fault
 from meterhouse.wiring import open_catalog_of
 
-operators = typer.Typer(help="Make, list and remove those who sign in with a password.", no_args_is_help=True)
+operators = typer.Typer(
+    help="Make, list and remove operators, who sign in with a password.", no_args_is_help=True
+)
 Email = Annotated[str, typer.Argument(help="What the operator signs in with.")]
 _ACTOR = "cli"
 
 
 @operators.command()
-def create(email: Email, data: Data = None, provider: ProviderName = "default") -> None:
+def create(
+    email: Email, data: Data = None, provider: ProviderName = "default", *, init: Init = False
+) -> None:
     """Make an operator of a provider. Asks for the password, or reads a line of stdin; prints the ref."""
 
     async def run(password_hash: str) -> str:
-        async with open_catalog_of(data_of(data)) as catalog:
+        async with open_catalog_of(data_of(data, init=init), init=init) as catalog:
             return (await catalog.operators.create(provider, email, password_hash, _ACTOR)).ref
 
     with sentences():

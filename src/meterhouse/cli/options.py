@@ -9,34 +9,43 @@ from typing import Annotated, Any
 
 import typer
 
-from meterhouse.model.errors import MeterhouseError
+from meterhouse.model.errors import MeterhouseError, Unavailable
 from meterhouse.model.tenant import Environment
 from meterhouse.settings import Settings
 
 Data = Annotated[
-    Path | None, typer.Option("--data", help="The server's data directory (METERHOUSE_DATA, else ./data).")
+    str | None,
+    typer.Option(
+        "--data", metavar="DIRECTORY", help="The server's data directory (METERHOUSE_DATA, else ./data)."
+    ),
 ]
+Init = Annotated[bool, typer.Option("--init", help="Make the data directory where there is none.")]
 In = Annotated[Environment, typer.Option("--environment", help="Which of the provider's environments.")]
 ProviderName = Annotated[str, typer.Option("--provider", help="Whose: the provider's name.")]
 
 
 def load(**flags: Any) -> Settings:  # Any: each flag has its own type
-    """Return the settings. Ends the command with a sentence when one is wrong."""
+    """Return the settings, and log to stderr from now on: stdout is for the command's own answer.
+
+    Ends the command with a sentence when a setting is wrong.
+    """
     with sentences():
-        return Settings.load(os.environ, flags)
+        settings = Settings.load(os.environ, flags)
+    from meterhouse import telemetry  # noqa: PLC0415 - commands without a directory start sooner
+
+    telemetry.configure_logs(as_json=settings.log_json)
+    return settings
 
 
-def data_of(data: Path | None) -> Path:
-    """Return the data directory; see `say_if_new`."""
-    found = Path(load(data=str(data) if data else None).data)
-    say_if_new(found)
+def data_of(data: str | None, *, init: bool = False) -> Path:
+    """Return the data directory; with `init`, say on stderr when it is to be made.
+
+    Ends the command with a sentence when a setting is wrong.
+    """
+    found = Path(load(data=data).data)
+    if init and not (found / "meterhouse.db").exists():
+        typer.echo(f"meterhouse: a new data directory: {found.absolute()}", err=True)
     return found
-
-
-def say_if_new(data: Path) -> None:
-    """Say on stderr that a command is about to make the directory: its name may be mistyped."""
-    if not (data / "meterhouse.db").exists():
-        typer.echo(f"meterhouse: a new data directory: {data.absolute()}", err=True)
 
 
 @contextmanager
@@ -46,6 +55,8 @@ def sentences() -> Iterator[None]:
         yield
     except (MeterhouseError, RuntimeError, ValueError) as error:
         sentence = str(error)
+        if isinstance(error, Unavailable) and error.__cause__ is not None:  # an answer would not say it
+            sentence = f"{sentence} The cause: {error.__cause__}."
     except OSError as error:
         sentence = f"{error.strerror or error}."
         if error.filename is not None:

@@ -8,21 +8,27 @@ from typing import Annotated
 import msgspec
 import typer
 
-from meterhouse.cli.options import Data, ProviderName, data_of, sentences
+from meterhouse.cli.options import Data, Init, ProviderName, data_of, sentences
+from meterhouse.ingest.decode import guarded
 from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.merchant import Merchant, read_merchant
 from meterhouse.model.tenant import Caller, Environment
 from meterhouse.wiring import open_catalog_of
 
-providers = typer.Typer(help="Make and list providers: whoever sells.", no_args_is_help=True)
+providers = typer.Typer(help="Make and list providers, the sellers.", no_args_is_help=True)
 
 
 @providers.command()
-def create(name: Annotated[str, typer.Argument(help="A name of its own.")], data: Data = None) -> None:
+def create(
+    name: Annotated[str, typer.Argument(help="A name that no other provider has.")],
+    data: Data = None,
+    *,
+    init: Init = False,
+) -> None:
     """Make a provider with both environments, and print its ref."""
 
     async def run() -> str:
-        async with open_catalog_of(data_of(data)) as catalog:
+        async with open_catalog_of(data_of(data, init=init), init=init) as catalog:
             return (await catalog.providers.create(name, "cli")).ref
 
     with sentences():
@@ -47,11 +53,13 @@ def show_as(
     merchant: Annotated[str, typer.Argument(help="A JSON file; - for stdin.")],
     data: Data = None,
     provider: ProviderName = "default",
+    *,
+    init: Init = False,
 ) -> None:
     """Set how a provider shows itself to its customers, whole: what `GET /v1/sdk/merchant` answers."""
 
     async def run(said: Merchant) -> None:
-        async with open_catalog_of(data_of(data)) as catalog:
+        async with open_catalog_of(data_of(data, init=init), init=init) as catalog:
             scope = await catalog.providers.scope(provider, Environment.SANDBOX)  # it is of both environments
             await catalog.providers.show_as(Caller(scope, "cli"), said)
 
@@ -64,7 +72,7 @@ def show_as(
 def _read(path: str) -> Merchant:
     """Raises RuntimeError with a sentence that names every fault."""
     try:
-        return read_merchant(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
+        return guarded(read_merchant, sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
     except OSError as error:
         raise RuntimeError(f"{path} cannot be read: {error.strerror}.") from None
     except ValidationFailed as error:

@@ -21,7 +21,7 @@ def rebuild(data: Data = None, *, ledger: Ledger = False) -> None:
     The server must be stopped. The old warehouse stays until the new one has as many events as the log.
     With --ledger totals, balances and holds are made again, beside the old one, and how much differs is said.
     """
-    settings = load(data=str(data) if data else None)
+    settings = load(data=data)
     console = Console(stderr=True)
     what = "records" if ledger else "events"
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())

@@ -1,9 +1,7 @@
 """Auto-recharge over HTTP (contract §3.7)."""
 
-from typing import Annotated
-
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import JSONBody
 from msgspec import UNSET
 
 from meterhouse.http.recharge_bodies import (
@@ -15,22 +13,28 @@ from meterhouse.http.recharge_bodies import (
     display_answer,
     read_terms,
 )
-from meterhouse.http.refs import check_refs, ref_faults
+from meterhouse.http.refs import CustomerNames, CustomerRef, ExternalRef, check_refs, ref_faults
 from meterhouse.metering.auto_recharge import AutoRecharges
 from meterhouse.metering.payments import Processors
 from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.tenant import Caller
-
-CustomerRef = Annotated[str | None, QueryParameter(name="customerRef")]
+from meterhouse.ports import Directory
 
 
 class AutoRechargeRoutes:
-    def __init__(self, recharges: AutoRecharges, processors: Processors) -> None:
+    def __init__(self, recharges: AutoRecharges, processors: Processors, directory: Directory) -> None:
         self._recharges = recharges
+        self._names = CustomerNames(directory)
         self._processors = processors
 
-    async def get(self, caller: NamedDependency[Caller], customer_ref: CustomerRef = None) -> RechargeAnswer:
-        """Get how a customer's credits are bought automatically. customerRef is required."""
+    async def get(
+        self,
+        caller: NamedDependency[Caller],
+        customer_ref: CustomerRef = None,
+        external_ref: ExternalRef = None,
+    ) -> RechargeAnswer:
+        """Get a customer's automatic top-ups. customerRef or externalRef is required."""
+        customer_ref = await self._names.existing_ref(caller, customer_ref, external_ref)
         check_refs({"customerRef": customer_ref})
         config = await self._recharges.get(caller, customer_ref or "")
         if config is None:
@@ -42,6 +46,7 @@ class AutoRechargeRoutes:
         self, caller: NamedDependency[Caller], data: JSONBody[AutoRechargeBody]
     ) -> SavedRechargeAnswer:
         """Buy credits for a customer whenever the balance falls below a threshold, with a saved card."""
+        await self._names.resolve(caller, data)
         read = read_terms(data)
         faults = ref_faults({"customerRef": data.customer_ref})
         if faults or isinstance(read, list):
@@ -63,9 +68,13 @@ class AutoRechargeRoutes:
         return answer
 
     async def disable(
-        self, caller: NamedDependency[Caller], customer_ref: CustomerRef = None
+        self,
+        caller: NamedDependency[Caller],
+        customer_ref: CustomerRef = None,
+        external_ref: ExternalRef = None,
     ) -> DisabledAnswer:
-        """Switch a customer's automatic top-ups off. customerRef is required; again is a no-op."""
+        """Switch a customer's automatic top-ups off. customerRef or externalRef is required."""
+        customer_ref = await self._names.existing_ref(caller, customer_ref, external_ref)
         check_refs({"customerRef": customer_ref})
         await self._recharges.disable(caller, customer_ref or "")
         return DisabledAnswer()

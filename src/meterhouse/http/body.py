@@ -114,8 +114,10 @@ def _inflate(body: bytes, limit_bytes: int, begin: Callable[[], _Part]) -> bytes
             at += len(piece)
             try:
                 plain += part.decompress(piece)
-            except (zlib.error, zstandard.ZstdError) as error:
-                raise ValidationFailed.of("", f"The body does not decompress: {error}") from None
+            except (zlib.error, zstandard.ZstdError):
+                raise ValidationFailed.of(
+                    "", "The body does not decompress; is it what Content-Encoding says?"
+                ) from None
             if len(plain) > limit_bytes:
                 raise _too_large(limit_bytes)
         at -= len(part.unused_data)

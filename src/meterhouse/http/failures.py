@@ -95,7 +95,7 @@ def _error_of(exception: Exception, request: AnyRequest) -> MeterhouseError:  # 
         case ConnectionError():
             return ValidationFailed.of("", "The request ended before its body was whole")
         case ClientException():
-            return ValidationFailed.of("", exception.detail)
+            return ValidationFailed.of("", "The request cannot be read; /docs shows what this route takes")
     return MeterhouseError()
 
 

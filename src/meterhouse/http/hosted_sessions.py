@@ -13,7 +13,7 @@ from meterhouse.http import cookies
 from meterhouse.http.customers import CustomerAnswer, customer_answer
 from meterhouse.http.hosted import Addresses
 from meterhouse.http.query_string import AnyRequest
-from meterhouse.http.refs import check_refs
+from meterhouse.http.refs import CustomerBody, CustomerNames, check_refs
 from meterhouse.http.render import iso
 from meterhouse.http.user_info import UserAnswer, UserInfoAnswer, sentence, user_purchase
 from meterhouse.metering.purchases import PurchaseViews
@@ -36,10 +36,9 @@ from meterhouse.ports import Catalog
 _ID_CHARACTERS: Final = 32
 
 
-class CustomerSessionBody(Struct, rename="camel"):
-    """productRef: what the page is about; left out, everything the customer has."""
+class CustomerSessionBody(CustomerBody, rename="camel"):
+    """productRef: the product that the page is about; left out, all that the customer has."""
 
-    customer_ref: str | None = None
     product_ref: str | None = None
 
 
@@ -60,14 +59,13 @@ class CustomerSessionState(Struct, rename="camel", kw_only=True):
     expires_at: str
 
 
-class CheckoutSessionBody(Struct, rename="camel"):
+class CheckoutSessionBody(CustomerBody, rename="camel"):
     """planRef: left out, the customer chooses. purpose credit_topup needs no product.
 
     returnUrl: where the customer goes afterwards. cancelUrl: where the page leads back to, without buying;
     left out, to returnUrl. Both are http or https addresses.
     """
 
-    customer_ref: str | None = None
     product_ref: str | None = None
     plan_ref: str | None = None
     purpose: Literal["credit_topup"] | None = None
@@ -82,18 +80,18 @@ class CheckoutSessionAnswer(Struct, rename="camel"):
     checkout_url: str
 
 
-class UserInfoBody(Struct, rename="camel"):
-    customer_ref: str | None = None
+class UserInfoBody(CustomerBody, rename="camel"):
     product_ref: str | None = None
 
 
 class HostedRoutes:
-    """What is opened for a customer: pages of ours, and what is known of it."""
+    """Opens the hosted pages of a customer, and answers who a customer is."""
 
     def __init__(self, catalog: Catalog, views: PurchaseViews, addresses: Addresses) -> None:
         self._catalog = catalog
         self._views = views
         self._addresses = addresses
+        self._names = CustomerNames(catalog.directory)
 
     async def open_customer(
         self,
@@ -103,6 +101,7 @@ class HostedRoutes:
         data: JSONBody[CustomerSessionBody],
     ) -> CustomerSessionAnswer:
         """Make a link to the customer's own page."""
+        await self._names.resolve(caller, data)
         check_refs({"customerRef": data.customer_ref}, {"productRef": data.product_ref})
         customer = await self._customer(caller, data.customer_ref or "")
         if data.product_ref is not None:
@@ -137,6 +136,7 @@ class HostedRoutes:
         data: JSONBody[CheckoutSessionBody],
     ) -> CheckoutSessionAnswer:
         """Make a link to a page where the customer buys a plan, or credits."""
+        await self._names.resolve(caller, data)
         required = {"customerRef": data.customer_ref}
         if data.purpose is None:
             required["productRef"] = data.product_ref
@@ -171,7 +171,8 @@ class HostedRoutes:
     async def user_info(
         self, caller: NamedDependency[Caller], request: AnyRequest, data: JSONBody[UserInfoBody]
     ) -> UserInfoAnswer:
-        """Say who a customer is, what it has of a product and how much of that is used."""
+        """Get a customer, its purchase of a product, and the usage of that purchase."""
+        await self._names.resolve(caller, data)
         check_refs({"customerRef": data.customer_ref, "productRef": data.product_ref})
         customer = await self._customer(caller, data.customer_ref or "")
         product = await self._product(caller, data.product_ref or "")

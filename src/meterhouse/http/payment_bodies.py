@@ -4,17 +4,17 @@ from msgspec import UNSET, Struct, UnsetType
 
 from meterhouse.http.purchase_answer import PurchaseAnswer
 from meterhouse.http.recharge_bodies import TermsBody
+from meterhouse.http.refs import CustomerBody
 from meterhouse.model.payment import PaymentPurpose, PaymentStatus, TestOutcome
 from meterhouse.model.units import Number
 
 
-class PaymentBody(Struct, rename="camel"):
+class PaymentBody(CustomerBody, rename="camel"):
     """purpose product needs productRef and planRef; the others amount (minor units) and currency.
 
     autoRecharge: of a top-up: from then on, the card that pays it is charged again when the balance is low.
     """
 
-    customer_ref: str | None = None
     product_ref: str | None = None
     plan_ref: str | None = None
     amount: Number = None
@@ -24,10 +24,9 @@ class PaymentBody(Struct, rename="camel"):
     auto_recharge: TermsBody | None = None
 
 
-class ProcessBody(Struct, rename="camel"):
+class ProcessBody(CustomerBody, rename="camel"):
     """planRef, productRef: where given, they must be the payment's."""
 
-    customer_ref: str | None = None
     product_ref: str | None = None
     plan_ref: str | None = None
 

@@ -24,7 +24,7 @@ from meterhouse.http.payment_bodies import (
 )
 from meterhouse.http.purchase_answer import purchase_answer
 from meterhouse.http.recharge_bodies import read_terms
-from meterhouse.http.refs import check_refs, ref_faults
+from meterhouse.http.refs import CustomerNames, CustomerRef, ExternalRef, check_refs, ref_faults
 from meterhouse.http.render import iso
 from meterhouse.metering.payments import PaymentRequest, Payments
 from meterhouse.metering.purchases import PurchaseViews
@@ -58,6 +58,7 @@ class PaymentRoutes:
         self._payments = payments
         self._catalog = catalog
         self._views = views
+        self._names = CustomerNames(catalog.directory)
 
     async def create(
         self,
@@ -68,6 +69,7 @@ class PaymentRoutes:
         """Ask a customer to pay for a plan, or for credits. The Idempotency-Key header is required."""
         if key is None:
             raise ValidationFailed.of("idempotencyKey", "idempotency-key header is required")
+        await self._names.resolve(caller, data)
         return self._answer(caller, await self._payments.create(caller, _request(data), key))
 
     async def page(
@@ -88,6 +90,7 @@ class PaymentRoutes:
         self, caller: NamedDependency[Caller], reference: FromPath[str], data: JSONBody[ProcessBody]
     ) -> ProcessedAnswer:
         """Give what was paid for, once the payment has succeeded. A repeat gives nothing more."""
+        await self._names.resolve(caller, data)
         check_refs({"customerRef": data.customer_ref})
         payment = await self._payments.get(caller.scope.id, reference)
         if faults := _strangers(data, payment):
@@ -124,9 +127,11 @@ class PaymentRoutes:
     async def card(
         self,
         caller: NamedDependency[Caller],
-        customer_ref: Annotated[str | None, QueryParameter(name="customerRef")] = None,
+        customer_ref: CustomerRef = None,
+        external_ref: ExternalRef = None,
     ) -> CardAnswer:
-        """Get the card that a customer last paid with. customerRef is required."""
+        """Get the card that a customer last paid with. customerRef or externalRef is required."""
+        customer_ref = await self._names.existing_ref(caller, customer_ref, external_ref)
         check_refs({"customerRef": customer_ref})
         card = await self._payments.card(caller.scope.id, customer_ref or "")
         if card is None:

@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from meterhouse.http.hosted import Addresses
 from meterhouse.http.purchase_answer import PurchaseAnswer, purchase_answer
 from meterhouse.http.query_string import AnyRequest
-from meterhouse.http.refs import check_refs
+from meterhouse.http.refs import CustomerBody, CustomerNames, CustomerRef, ExternalRef, check_refs
 from meterhouse.metering.purchases import (
     ActivationOutcome,
     Activations,
@@ -58,8 +58,7 @@ class CancelBody(Struct):
     reason: str | None = None
 
 
-class ActivateBody(Struct, rename="camel"):
-    customer_ref: str | None = None
+class ActivateBody(CustomerBody, rename="camel"):
     product_ref: str | None = None
     plan_ref: str | None = None
 
@@ -85,16 +84,19 @@ class PurchaseRoutes:
         self._views = views
         self._activations = activations
         self._addresses = addresses
+        self._names = CustomerNames(catalog.directory)
 
     async def matching(
         self,
         caller: NamedDependency[Caller],
         status: Annotated[PurchaseStatus | None, QueryParameter()] = None,
         product_ref: Annotated[str | None, QueryParameter(name="productRef", max_length=MAX_REF)] = None,
-        customer_ref: Annotated[str | None, QueryParameter(name="customerRef", max_length=MAX_REF)] = None,
+        customer_ref: CustomerRef = None,
+        external_ref: ExternalRef = None,
         include_free: Annotated[bool, QueryParameter(name="includeFree")] = True,  # noqa: FBT002 - of the query
     ) -> Stream:
         """List purchases, ended ones too, the newest first."""
+        customer_ref = await self._names.ref(caller, customer_ref, external_ref)
         question = PurchaseQuestion(customer_ref=customer_ref, product_ref=product_ref)
         return await self._list(caller, question, status=status, include_free=include_free)
 
@@ -158,7 +160,8 @@ class PurchaseRoutes:
         request: AnyRequest,
         data: JSONBody[ActivateBody],
     ) -> ActivationAnswer:
-        """Give a customer a plan, or say what has to be done first: paying, or topping up."""
+        """Give a customer a plan, or answer that it has to be paid or credits have to be bought first."""
+        await self._names.resolve(caller, data)
         check_refs(
             {"customerRef": data.customer_ref, "productRef": data.product_ref, "planRef": data.plan_ref}
         )

@@ -40,6 +40,7 @@ class AutoRechargeBody(TermsBody, rename="camel"):
     """
 
     customer_ref: str | None = None
+    external_ref: str | None = None
     customer_email: str | None = None
     customer_name: str | None = None
     defer_setup_intent: bool = False

@@ -72,7 +72,9 @@ def read_event(body: EventBody, key: str | None, rules: Rules, columns: Columns)
         return Rejection("validation_failed", tuple(fields.faults))
     if customer_ref not in rules.customers:
         path = "externalRef" if is_unknown_external(customer_ref) else "customerRef"
-        return Rejection("customer_not_found", (FieldError(path, CustomerNotFound.sentence(customer_ref)),))
+        return Rejection(
+            "customer_not_found", (FieldError(path, CustomerNotFound.sentence_of(customer_ref)),)
+        )
     if product_ref is not None and product_ref not in rules.products:
         sentence = f"Product with reference {product_ref} not found"
         return Rejection("product_not_found", (FieldError("productRef", sentence),))

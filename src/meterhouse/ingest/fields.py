@@ -87,9 +87,13 @@ class Fields:
                 self.fault("customerRef", _CUSTOMER_LENGTH if ref else _CUSTOMER_REQUIRED)
             elif named.customer_id not in (None, ref):
                 self.fault("customerId", "differs from customerRef; send one of them")
-        return self._external(named.external_ref, ref) if named.external_ref is not None else ref or ""
+        return self.external(named.external_ref, ref) if named.external_ref is not None else ref or ""
 
-    def _external(self, external_ref: str, ref: str | None) -> str:
+    def external(self, external_ref: str, ref: str | None) -> str:
+        """Return the ref of the customer with this external ref; see `customer`.
+
+        ref: the customerRef that is given beside it, None for none.
+        """
         if not 0 < len(external_ref) <= MAX_EXTERNAL_REF:
             self.fault("externalRef", _EXTERNAL_LENGTH)
             return ""

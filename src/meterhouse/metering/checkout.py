@@ -208,6 +208,8 @@ class Checkout:
             return False
         if current is not None and current.is_of(plan):
             return current.trial_ends_at is not None and not plan.begins_unpaid
+        if plan.is_prepaid and not plan.trial_days:
+            return True  # its price buys its first credits
         return await self._activations.must_pay(visit.caller.scope.id, visit.session.customer_ref, plan)
 
     async def _begin(self, view: CheckoutView, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Credits: balances, what moves them beside usage, and their history."""
+"""Credits: balances, the movements that are no usage, and the history."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -24,39 +24,36 @@ class Credits:
     async def balances(self, scope_id: int, customer_refs: Collection[str]) -> Mapping[str, Balance]:
         return await self._ledger.balances(scope_id, customer_refs)
 
-    async def move(
-        self,
-        scope_id: int,
-        customer_ref: str,
-        kind: CreditKind,
-        credits_: int,
-        reason: str | None,
-        key: str | None,
-    ) -> int:
-        """Move a balance, and return what it is afterwards; a repeat moves nothing and returns the same.
+    async def move(self, action: Credit) -> int:
+        """Move a balance, and return it as it is afterwards; a repeat moves nothing and returns the same.
 
-        credits_: signed. Raises CreditsNotFree: so many are not there, or are held; BalanceFull;
-        IdempotencyConflict.
+        Raises CreditsNotFree: so many are not there, or are held; BalanceFull; IdempotencyConflict;
+        ValidationFailed: `expires_at` has passed, and this is no repeat.
         """
-        await self._check(scope_id, customer_ref)
-        action = Credit(
-            scope_id=scope_id, customer_ref=customer_ref, kind=kind, credits=credits_, reason=reason, key=key
-        )
+        await self._check(action.scope_id, action.customer_ref)
         (outcome,) = await self._ledger.record(Recording((action,), decide))
         assert isinstance(outcome, CreditMoved)  # noqa: S101 - the outcome of a Credit
         return outcome.balance
 
     async def forget(self, scope_id: int, customer_ref: str) -> None:
-        """Take away what a customer has, before it is deleted: who gets its ref again inherits nothing.
+        """Take a customer's credits away before it is deleted: the next customer with its ref inherits none.
 
-        Its open holds of credits are released, or they would give back to whoever that is.
+        Its open holds of credits are released, or they would give credits back to that customer.
         """
         for number in await self._ledger.paid_holds(scope_id, customer_ref):
             with suppress(HoldSettled):  # in this very moment
                 await self._ledger.record(Recording((Release(scope_id=scope_id, hold=number),), decide))
         found = await self.balance(scope_id, customer_ref)
         if left := found.credits - found.held:
-            await self.move(scope_id, customer_ref, CreditKind.ADJUSTMENT, -left, "customer_deleted", None)
+            action = Credit(
+                scope_id=scope_id,
+                customer_ref=customer_ref,
+                kind=CreditKind.ADJUSTMENT,
+                credits=-left,
+                reason="customer_deleted",
+                key=None,
+            )
+            await self.move(action)
 
     async def history(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
         await self._check(scope_id, question.customer_ref)

@@ -11,7 +11,7 @@ from typing import Final
 from meterhouse.model.counting import counts, recorded_on
 from meterhouse.model.credit import check_room
 from meterhouse.model.entry import Consumed, Credited, Ended, Held, ended
-from meterhouse.model.errors import CreditsNotFree, HoldNotFound, HoldReleased, HoldSettled
+from meterhouse.model.errors import CreditsNotFree, HoldNotFound, HoldReleased, HoldSettled, ValidationFailed
 from meterhouse.model.event import Outcome
 from meterhouse.model.hold import Hold, HoldStatus
 from meterhouse.model.ledger import (
@@ -39,7 +39,7 @@ _NOTHING: Final = (0, 0)
 def decide(action: Action, account: Account, hold: Hold | None, number: int) -> Verdict:
     """See `model.ledger.Decide`.
 
-    Raises HoldNotFound, HoldReleased, HoldSettled, CreditsNotFree, BalanceFull: no entry.
+    Raises HoldNotFound, HoldReleased, HoldSettled, CreditsNotFree, BalanceFull, ValidationFailed: no entry.
     """
     match action:
         case Track():
@@ -147,7 +147,8 @@ def _settle(action: Settle, account: Account, hold: Hold | None, number: int) ->
         *pair(used), debit, *pair(over), number,
     )  # fmt: skip
     settled = ended(hold, entry)
-    return Verdict(entry, Ending(settled, _told(terms, debit, payable - debit)))
+    # The debit takes what expires first; the rest of that is gone with the hold.
+    return Verdict(entry, Ending(settled, _told(terms, debit, payable - max(debit, account.lapsing))))
 
 
 def _release(action: Release, account: Account, hold: Hold | None) -> Verdict:
@@ -165,9 +166,13 @@ def _credit(action: Credit, account: Account, number: int) -> Verdict:
     if action.credits < -account.free_credits:
         raise CreditsNotFree(account.free_credits)
     check_room(account.balance, action.credits)
+    if action.expires_at is not None and action.expires_at <= account.at:
+        raise ValidationFailed.of(
+            "expiresAt", "must be in the future; leave it out for credits that never expire"
+        )
     entry = Credited(
         action.scope_id, number, account.at, action.customer_ref, action.kind, action.credits, action.reason,
-        action.key,
+        action.key, action.expires_at,
     )  # fmt: skip
     return Verdict(entry, CreditMoved(number, account.balance + action.credits))
 

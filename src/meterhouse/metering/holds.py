@@ -1,44 +1,13 @@
-"""Holds: what was reserved is settled with what was used, or given back."""
+"""Holds: reserved units are settled with the units that were used, or given back."""
 
-import asyncio
 from collections.abc import Callable
-from typing import Final
-
-import structlog
 
 from meterhouse.ingest.usage_body import Settled
 from meterhouse.metering.decide import decide
-from meterhouse.model.errors import HoldNotFound, MeterhouseError
+from meterhouse.model.errors import HoldNotFound
 from meterhouse.model.hold import Hold, hold_number
 from meterhouse.model.ledger import Ending, Recording, Release, Settle
 from meterhouse.ports import Ledger
-
-_PAUSE_SECONDS: Final = 1.0
-_logger = structlog.get_logger()
-
-
-class HoldSweep:
-    """Writes down what has expired. Nothing waits for it: every answer gives due holds back by itself."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    async def once(self) -> bool:
-        """Have the ledger write down what is due, if anything is; return whether there may be more."""
-        is_due = await self._ledger.holds_are_due()
-        if is_due:
-            await self._ledger.record(Recording((), decide))
-        return is_due
-
-    async def run(self) -> None:
-        """Go on for ever, every second; after a failure it is tried again."""
-        while True:
-            try:
-                more = await self.once()
-            except MeterhouseError as error:
-                more = False
-                _logger.warning("hold_sweep_failed", error=str(error))
-            await asyncio.sleep(0 if more else _PAUSE_SECONDS)
 
 
 class Holds:
@@ -54,7 +23,7 @@ class Holds:
         return hold
 
     async def settle(self, scope_id: int, ref: str, said: Settled) -> Ending:
-        """Book what was used; the rest of the reservation is free again. A second settle changes nothing.
+        """Book the units that were used; the rest of the reservation is free again. A repeat changes nothing.
 
         Raises HoldNotFound, HoldReleased, IdempotencyConflict.
         """

@@ -18,6 +18,7 @@ from meterhouse.model.errors import (
     ProductNotFound,
     ValidationFailed,
 )
+from meterhouse.model.ledger import Credit
 from meterhouse.model.merchant import Merchant
 from meterhouse.model.once import Once
 from meterhouse.model.payment import (
@@ -180,14 +181,15 @@ class Payments:
             return payment
         await self._check_customer(caller.scope.id, payment.customer_ref)
         if payment.credits:
-            await self._credits.move(
-                caller.scope.id,
-                payment.customer_ref,
-                CreditKind.TOPUP,
-                payment.credits,
-                "payment",
-                payment.id,
+            action = Credit(
+                scope_id=caller.scope.id,
+                customer_ref=payment.customer_ref,
+                kind=CreditKind.TOPUP,
+                credits=payment.credits,
+                reason="payment",
+                key=payment.id,
             )
+            await self._credits.move(action)
         return await self._catalog.payments.fulfil(caller, payment.id)
 
     async def _check_room(self, scope_id: int, payment: NewPayment) -> None:
@@ -235,9 +237,10 @@ class Payments:
         if not plan.is_active:
             raise ValidationFailed.of("planRef", "is not active; only active plans are sold")
         priced = priced_in(plan, asked.currency)
-        price, credits_ = priced.first_price, 0
+        price, bought_for = priced.first_price, priced.period_price if priced.is_prepaid else 0
         if price == 0 and plan.is_prepaid and asked.amount is not None:
-            price, credits_ = asked.amount, await self._bought(caller, asked.amount, priced.currency)
+            price = bought_for = asked.amount
+        credits_ = await self._bought(caller, bought_for, priced.currency) if bought_for else 0
         if price == 0:
             raise ValidationFailed.of("planRef", _unpriced(plan))
         if asked.amount is not None and asked.amount != price:

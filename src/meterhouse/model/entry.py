@@ -29,7 +29,10 @@ class Consumed(Struct, frozen=True, array_like=True, tag="consumed"):
 
 
 class Credited(Struct, frozen=True, array_like=True, tag="credited"):
-    """A balance moved for another reason than usage."""
+    """A balance moved for another reason than usage.
+
+    expires_at: when credits that were given expire, None for never.
+    """
 
     scope_id: int
     number: int
@@ -39,6 +42,23 @@ class Credited(Struct, frozen=True, array_like=True, tag="credited"):
     credits: int
     reason: str | None
     key: str | None
+    expires_at: int | None = None
+
+
+class Expired(Struct, frozen=True, array_like=True, tag="expired"):
+    """Credits of one grant expired: all that were left of it and that no open hold kept.
+
+    number, expiry: the place in the customer's history, see `model.credit.MovePlace`. at: when they expired.
+    grant: the number of the movement that gave them. credits: above 0.
+    """
+
+    scope_id: int
+    number: int
+    expiry: int
+    at: int
+    customer_ref: str
+    grant: int
+    credits: int
 
 
 class Held(Struct, frozen=True, array_like=True, tag="held"):
@@ -77,7 +97,7 @@ class Ended(Struct, frozen=True, array_like=True, tag="ended"):
     event_number: int = 0
 
 
-Entry = Consumed | Credited | Held | Ended
+Entry = Consumed | Credited | Expired | Held | Ended
 
 
 def ended(hold: Hold, entry: Ended) -> Hold:

@@ -70,25 +70,30 @@ class FieldError(Struct, frozen=True):
 
 
 class MeterhouseError(Exception):
-    """Something went wrong inside Meterhouse; the request id finds it in the server's log."""
+    """Base of every error that a caller can see.
 
+    sentence: the message where none is given. A message never carries the text of another exception, which
+    may name paths and SQL: that one is the `__cause__`, and the log's.
+    """
+
+    sentence: ClassVar[str] = (
+        "Something went wrong inside Meterhouse; the request id finds it in the server's log."
+    )
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or type(self).__doc__)
+        super().__init__(message or self.sentence)
 
 
 class Refused(MeterhouseError):
-    """The request was refused; sending it again unchanged cannot help."""
-
+    sentence = "The request was refused; sending it again unchanged cannot help."
     code = "refused"
     status = 400
 
 
 class ValidationFailed(Refused):
-    """Validation failed"""
-
+    sentence = "Validation failed"
     code = "validation_failed"
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
@@ -101,32 +106,27 @@ class ValidationFailed(Refused):
 
 
 class QueryTooLarge(Refused):
-    """The question covers too many events; ask for a shorter time range or fewer filters."""
-
+    sentence = "The question covers too many events; ask for a shorter time range or fewer filters."
     code = "query_too_large"
 
 
 class MeterArchived(Refused):
-    """Invalid meter name or meter is archived."""
-
+    sentence = "Invalid meter name or meter is archived."
     code = "meter_archived"
 
 
 class PurchaseNotCancellable(Refused):
-    """Purchase cannot be cancelled: it is not active, or is cancelled already."""
-
+    sentence = "Purchase cannot be cancelled: it is not active, or is cancelled already."
     code = "purchase_not_cancellable"
 
 
 class PurchaseNotReactivable(Refused):
-    """Purchase cannot be reactivated."""
-
+    sentence = "Purchase cannot be reactivated."
     code = "purchase_not_reactivable"
 
 
 class PaymentNotSucceeded(Refused):
-    """Payment not succeeded."""
-
+    sentence = "Payment not succeeded."
     code = "payment_not_succeeded"
 
     def __init__(self, payment_status: str) -> None:
@@ -134,41 +134,35 @@ class PaymentNotSucceeded(Refused):
 
 
 class PaymentRefused(Refused):
-    """The payment processor does not take this payment."""
-
+    sentence = "The payment processor does not take this payment."
     code = "payment_refused"
 
 
 class PaymentsNotConfigured(Refused):
-    """This server takes no payments; set METERHOUSE_STRIPE_SECRET_KEY, or use a sandbox key."""
-
+    sentence = "This server takes no payments; set METERHOUSE_STRIPE_SECRET_KEY, or use a sandbox key."
     code = "payments_not_configured"
 
 
 class InvalidKey(Refused):
-    """The API key is missing, malformed, unknown or revoked; send `Authorization: Bearer sk_…`."""
-
+    sentence = "The API key is missing, malformed, unknown or revoked; send `Authorization: Bearer sk_…`."
     code = "invalid_api_key"
     status = 401
 
 
 class NotSignedIn(Refused):
-    """The session or link is unknown, used or expired; `meterhouse login` prints a fresh link."""
-
+    sentence = "The session or link is unknown, used or expired; `meterhouse login` prints a fresh link."
     code = "not_signed_in"
     status = 401
 
 
 class Forbidden(Refused):
-    """This key or session has no right to do this."""
-
+    sentence = "This key or session has no right to do this."
     code = "forbidden"
     status = 403
 
 
 class KeyEnvironmentMismatch(Refused):
-    """The key belongs to the other environment; use a key of the environment you name."""
-
+    sentence = "The key belongs to the other environment; use a key of the environment you name."
     code = "key_env_mismatch"
     status = 403
 
@@ -182,130 +176,111 @@ class KeyEnvironmentMismatch(Refused):
 
 
 class NotFound(Refused):
-    """What the request names was not found."""
-
+    sentence = "What the request names was not found."
     code = "not_found"
     status = 404
 
 
 class CustomerNotFound(NotFound):
-    """Customer not found"""
-
+    sentence = "Customer not found"
     code = "customer_not_found"
 
     @classmethod
     def named(cls, ref: str) -> "CustomerNotFound":
         """ref: as `Fields.customer` returns it."""
-        return cls(cls.sentence(ref))
+        return cls(cls.sentence_of(ref))
 
     @staticmethod
-    def sentence(ref: str) -> str:
+    def sentence_of(ref: str) -> str:
         if is_unknown_external(ref):
             return f"Customer with externalRef {external_of(ref)} not found"
         return f"Customer with reference {ref} not found"
 
 
 class ProductNotFound(NotFound):
-    """Product not found"""
-
+    sentence = "Product not found"
     code = "product_not_found"
 
 
 class PurchaseNotFound(NotFound):
-    """Purchase not found"""
-
+    sentence = "Purchase not found"
     code = "purchase_not_found"
 
 
 class SessionNotFound(NotFound):
-    """Session not found"""
-
+    sentence = "Session not found"
     code = "session_not_found"
 
 
 class PaymentNotFound(NotFound):
-    """Payment intent not found"""
-
+    sentence = "Payment intent not found"
     code = "PAYMENT_INTENT_NOT_FOUND"
 
 
 class HoldNotFound(NotFound):
-    """Hold not found"""
-
+    sentence = "Hold not found"
     code = "hold_not_found"
 
 
 class PlanNotFound(NotFound):
-    """Plan not found"""
-
+    sentence = "Plan not found"
     code = "plan_not_found"
 
 
 class MeterNotFound(NotFound):
-    """Meter not found"""
-
+    sentence = "Meter not found"
     code = "meter_not_found"
 
 
 class EventNotFound(NotFound):
-    """Event not found"""
-
+    sentence = "Event not found"
     code = "event_not_found"
 
 
 class KeyNotFound(NotFound):
-    """API key not found"""
-
+    sentence = "API key not found"
     code = "key_not_found"
 
 
 class ProviderNotFound(NotFound):
-    """Provider not found"""
-
+    sentence = "Provider not found"
     code = "provider_not_found"
 
 
 class OperatorNotFound(NotFound):
-    """Operator not found"""
-
+    sentence = "Operator not found"
     code = "operator_not_found"
 
 
 class MethodNotAllowed(Refused):
-    """This path exists, but not for this method."""
-
+    sentence = "This path exists, but not for this method."
     code = "method_not_allowed"
     status = 405
 
 
 class Conflict(Refused):
-    """The request contradicts what is stored."""
-
+    sentence = "The request contradicts what is stored."
     code = "conflict"
     status = 409
 
 
 class IdempotencyConflict(Conflict):
-    """The idempotency key was used before with another meaning; nothing was stored. Use a new key."""
-
+    sentence = "The idempotency key was used before with another meaning; nothing was stored. Use a new key."
     code = "idempotency_conflict"
 
 
 class HoldReleased(Conflict):
-    """The hold was released, and nothing was booked; record what was used with /v1/sdk/usages."""
-
+    sentence = "The hold was released, and nothing was booked; record what was used with /v1/sdk/usages."
     code = "hold_released"
 
 
 class HoldSettled(Conflict):
-    """The hold was settled, and what was booked stays."""
-
+    sentence = "The hold was settled, and what was booked stays."
     code = "hold_settled"
 
 
 class CreditsNotFree(Conflict):
-    """The balance has fewer credits that are not held."""
-
+    sentence = "The balance has fewer credits that are not held."
     code = "credits_not_free"
 
     def __init__(self, free: int) -> None:
@@ -313,8 +288,7 @@ class CreditsNotFree(Conflict):
 
 
 class BalanceFull(Conflict):
-    """The balance has no room for so many credits; move fewer, or again once some are used."""
-
+    sentence = "The balance has no room for so many credits; move fewer, or again once some are used."
     code = "balance_full"
 
     def __init__(self, most: int, room: int) -> None:
@@ -325,112 +299,94 @@ class BalanceFull(Conflict):
 
 
 class SessionEnded(Conflict):
-    """This link was used or has expired; ask for a new one."""
-
+    sentence = "This link was used or has expired; ask for a new one."
     code = "session_ended"
 
 
 class NothingToPay(Conflict):
-    """Nothing was chosen that costs anything; choose a plan, or an amount of credits, first."""
-
+    sentence = "Nothing was chosen that costs anything; choose a plan, or an amount of credits, first."
     code = "nothing_to_pay"
 
 
 class EmailTaken(Conflict):
-    """A customer with this email already exists."""
-
+    sentence = "A customer with this email already exists."
     code = "email_exists"
 
 
 class ExternalRefTaken(Conflict):
-    """A customer with this externalRef already exists."""
-
+    sentence = "A customer with this externalRef already exists."
     code = "external_ref_exists"
 
 
 class ReferenceTaken(Conflict):
-    """This reference already exists."""
-
+    sentence = "This reference already exists."
     code = "reference_exists"
 
 
 class ProductNameTaken(Conflict):
-    """A product with this name already exists."""
-
+    sentence = "A product with this name already exists."
     code = "product_name_exists"
 
 
 class MeterNameTaken(Conflict):
-    """A meter with this name already exists; the name of an archived one stays taken."""
-
+    sentence = "A meter with this name already exists; the name of an archived one stays taken."
     code = "meter_name_exists"
 
 
 class DefaultMeter(Conflict):
-    """A default meter cannot be archived; stop recording on it, or make a meter of your own."""
-
+    sentence = "A default meter cannot be archived; stop recording on it, or make a meter of your own."
     code = "default_meter"
 
 
 class MeterCounted(Conflict):
-    """Other meters count this one's events (meterNames); archive those first."""
-
+    sentence = "Other meters count this one's events (meterNames); archive those first."
     code = "meter_counted"
 
 
 class ProviderNameTaken(Conflict):
-    """A provider with this name already exists."""
-
+    sentence = "A provider with this name already exists."
     code = "provider_name_exists"
 
 
 class OperatorTaken(Conflict):
-    """An operator with this email already exists."""
-
+    sentence = "An operator with this email already exists."
     code = "operator_exists"
 
 
 class PayloadTooLarge(Refused):
-    """The body is larger than this route takes; send less at once."""
-
+    sentence = "The body is larger than this route takes; send less at once."
     code = "payload_too_large"
     status = 413
 
 
 class UnsupportedMediaType(Refused):
-    """The content type or encoding is not accepted here."""
-
+    sentence = "The content type or encoding is not accepted here."
     code = "unsupported_media_type"
     status = 415
 
 
 class Unavailable(MeterhouseError):
-    """Nothing was stored. Send the same request again after `Retry-After` seconds."""
-
+    sentence = "Nothing was stored. Send the same request again after `Retry-After` seconds."
     code = "unavailable"
     status = 503
     retry_after_seconds: ClassVar[int] = 1
 
 
 class LogUnavailable(Unavailable):
-    """The log could not be written and nothing was stored; send the same request again."""
-
+    sentence = "The log could not be written and nothing was stored; send the same request again."
     code = "log_unavailable"
 
 
 class Overloaded(Unavailable):
-    """Too much is waiting to be stored; nothing was stored, send the same request again."""
-
+    sentence = "Too much is waiting to be stored; nothing was stored, send the same request again."
     code = "overloaded"
 
 
 class ProcessorUnavailable(Unavailable):
-    """The payment processor does not answer; send the same request again, nothing is paid twice."""
-
+    sentence = "The payment processor does not answer; send the same request again, nothing is paid twice."
     code = "processor_unavailable"
 
 
 class WarehouseUnavailable(Unavailable):
-    """The warehouse cannot answer now (it may be rebuilding); events are still being stored."""
-
+    sentence = "The warehouse cannot answer now (it may be rebuilding); events are still being stored."
     code = "warehouse_unavailable"

@@ -83,7 +83,8 @@ def meaning(action: Track | Settle | Reserve | Credit) -> bytes:
         case Reserve():
             said = (action.customer_ref, action.product_ref, str(action.units), action.ttl_us)
         case Credit():
-            said = (action.customer_ref, action.kind, action.credits, action.reason)
+            expiry = () if action.expires_at is None else (action.expires_at,)  # as keys were filed before it
+            said = (action.customer_ref, action.kind, action.credits, action.reason, *expiry)
     state = _meaning.copy()
     state.update(_encode(said))
     return state.digest()

@@ -80,7 +80,10 @@ class Release(Struct, frozen=True, kw_only=True):
 
 
 class Credit(Struct, frozen=True, kw_only=True):
-    """Move a balance. credits: signed. A balance never goes below what is held of it, or 0."""
+    """Move a balance. credits: signed. A balance never goes below what is held of it, or 0.
+
+    expires_at: when credits that are given expire, None for never.
+    """
 
     scope_id: int
     customer_ref: str
@@ -88,6 +91,7 @@ class Credit(Struct, frozen=True, kw_only=True):
     credits: int
     reason: str | None
     key: str | None
+    expires_at: int | None = None
 
 
 Action = Track | Reserve | Settle | Release | Credit
@@ -100,8 +104,9 @@ class Account(Struct, kw_only=True):
     happened, else at `at`.
     period: the one of the purchase that holds the action's time; None where that is before the purchase.
     used, held: in that period, billionths; held counts open holds alone. carried: what rolled over into it.
-    balance, held_credits: of the customer, over all products. customer_known: whether there is such a one,
-    where no purchase gives access.
+    balance, held_credits: of the customer, over all products. lapsing: of the credits that the hold reserves
+    which the action is about, those that expire as soon as it gives them back.
+    customer_known: whether there is such a customer, where no purchase gives access.
     """
 
     at: int
@@ -115,6 +120,7 @@ class Account(Struct, kw_only=True):
     carried: int = 0
     balance: int = 0
     held_credits: int = 0
+    lapsing: int = 0
     customer_known: bool = True
 
     @property

@@ -38,7 +38,7 @@ def to_minor(major: Decimal, currency: str) -> int | None:
     return int(minor) if minor == minor.to_integral_value() else None
 
 
-def to_major(minor: int, currency: str) -> Decimal:
+def to_major(minor: Decimal | int, currency: str) -> Decimal:
     return Decimal(minor).scaleb(-minor_digits(currency))
 
 

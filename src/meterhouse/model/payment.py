@@ -118,6 +118,11 @@ class NewPayment(Struct, frozen=True, kw_only=True):
     method_id: str | None = None
 
     @property
+    def plan(self) -> Plan | None:
+        """The plan that is paid for, as it was when the payment was asked for."""
+        return None if self.snapshot is None else msgspec.json.decode(self.snapshot, type=Plan)
+
+    @property
     def recharge_terms(self) -> RechargeTerms | None:
         return None if self.recharge is None else msgspec.json.decode(self.recharge, type=RechargeTerms)
 
@@ -146,11 +151,6 @@ class Payment(NewPayment, frozen=True, kw_only=True):
     fulfilled_at: int | None = None
     created_at: int
     updated_at: int
-
-    @property
-    def plan(self) -> Plan | None:
-        """The plan that is paid for, as it was when the payment was asked for."""
-        return None if self.snapshot is None else msgspec.json.decode(self.snapshot, type=Plan)
 
 
 def requested(new: NewPayment, intent: Intent, now_us: int) -> Payment:

@@ -41,14 +41,14 @@ class Ledger(Protocol):
     """Running totals, credit balances and holds: exact and current. Whatever changes them is in the log.
 
     Its clock never steps back: what has expired stays so. Every answer is as of now, with the holds whose
-    time has come given back, whether or not anything has written that down yet.
+    time has come given back and the credits whose time has come gone, whether or not that is written yet.
     """
 
     async def record(self, recording: Recording) -> Sequence[Outcomes]:
         """Decide the actions one after another, each on what those before it left, and store what was
         decided with the events it is about, durably, in one transaction. One outcome for each, in order.
-        First it is written of holds whose time has come that they expired, of thousands at most; where there
-        are no actions, nothing else.
+        First the holds and the credits expire whose time has come, thousands at most; without actions,
+        nothing else is stored.
 
         An action whose idempotency key was used before is not done again and has the first outcome; what
         stored nothing, as a reserve that got nothing, burns no key.
@@ -86,10 +86,13 @@ class Ledger(Protocol):
         """Return the numbers of the open holds that reserve a customer's credits."""
         ...
 
-    async def holds_are_due(self) -> bool:
-        """Whether the time of holds has come and that is not written; every answer is as if it were."""
+    async def is_due(self) -> bool:
+        """Whether the time of holds or credits may have come that `record` has not expired yet.
+
+        Every answer is as if it had.
+        """
         ...
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
-        """Return movements of a balance, the newest first."""
+        """Return movements of a balance, the newest first. They add up to it, and none ever changes."""
         ...

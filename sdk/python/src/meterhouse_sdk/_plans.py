@@ -1,6 +1,7 @@
 """Plans, purchases, credits, and the pages where customers buy. Writes carry a key made once for the call."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from meterhouse_sdk._plans_answers import (
 from meterhouse_sdk._products import encoded
 from meterhouse_sdk._protocol import Operation, Request
 from meterhouse_sdk._publish import new_key
+from meterhouse_sdk._questions import written_time
 
 PlanType = Literal["recurring", "usage-based", "hybrid", "one-time"]
 BillingCycle = Literal["weekly", "monthly", "quarterly", "yearly", "custom"]
@@ -123,13 +125,17 @@ def grant_credits(
     *,
     credits: int,  # noqa: A002 - the field's name everywhere
     reason: str | None = None,
+    expires_at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Operation[Grant]:
-    """Give a customer credits, 1 or more; without a key of yours each call gives anew.
+    """Give a customer credits, 1 or more; without a key of yours each call gives more.
 
-    Raises CustomerNotFound, ValidationFailed, IdempotencyConflict: nothing was given.
+    expires_at: an aware time in the future; None for credits that never expire.
+    Raises CustomerNotFound, ValidationFailed, IdempotencyConflict: nothing was given. Raises ValueError: the
+    time is naive.
     """
-    body = encoded(credits=credits, reason=reason)
+    expires = None if expires_at is None else written_time("expires_at", expires_at)
+    body = encoded(credits=credits, reason=reason, expiresAt=expires)
     return read((yield _write(f"{_customer(customer_ref)}/credits", body, idempotency_key)), Grant)
 
 

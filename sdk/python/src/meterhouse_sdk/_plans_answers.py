@@ -153,11 +153,22 @@ class BalanceDisplay(Struct, frozen=True, kw_only=True, rename="camel"):
     rate_source: str = "parity"
 
 
+class ExpiringCredits(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Credits that expire at a time unless they are used before."""
+
+    credits: int
+    expires_at: datetime
+
+
 class Balance(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A customer's credits. `credits_per_minor_unit`: how many credits make a cent."""
+    """A customer's credits. `credits_per_minor_unit`: how many credits make a cent.
+
+    expiring: those of `credits` that expire, the earliest first.
+    """
 
     customer_ref: str
     credits: int
+    expiring: tuple[ExpiringCredits, ...] = ()
     credits_per_minor_unit: int
     display_currency: str = "USD"
     display_exchange_rate: Decimal = Decimal(1)
@@ -165,12 +176,13 @@ class Balance(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Grant(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Credits were given; `balance` is what the customer has then."""
+    """Credits were given; `balance` is the customer's balance then. expires_at: None for never."""
 
     customer_ref: str
     credits: int
     balance: int
     reason: str | None = None
+    expires_at: datetime | None = None
 
 
 class InfoUser(Struct, frozen=True, kw_only=True, rename="camel"):

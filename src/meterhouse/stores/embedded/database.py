@@ -15,11 +15,14 @@ from queue import SimpleQueue
 from threading import Thread, local
 from typing import TypeVar
 
+import structlog
+
 from meterhouse.model.errors import LogUnavailable
 
 T = TypeVar("T")
 _BUSY_SECONDS = 10.0  # the command line may hold the write lock for a moment
 _CACHE_KIBIBYTES = 16 * 1024
+_logger = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -148,7 +151,9 @@ class Database:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            unavailable = LogUnavailable(f"{LogUnavailable.__doc__} The database says: {error}.")
+            _logger.error("commit_failed", path=str(self.path), error=str(error))  # noqa: TRY400 - the text says it all
+            unavailable = LogUnavailable()
+            unavailable.__cause__ = error
             return [unavailable] * len(jobs)
         for job, failed in zip(jobs, errors, strict=True):
             if failed is None and job.committed is not None:

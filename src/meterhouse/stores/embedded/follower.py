@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from rocksdict import Options, Rdict, WriteBatch
 from rocksdict import WriteOptions as RocksWriteOptions
 
@@ -17,6 +18,7 @@ from meterhouse.model.errors import LogUnavailable
 
 _POSITION: Final = b"position"  # 8 bytes; followers choose keys of other lengths
 _POSITIONS_UNWRITTEN: Final = 1_000
+_logger = structlog.get_logger()
 
 
 class Follower:
@@ -41,7 +43,7 @@ class Follower:
         try:
             found: bytes | None = self._db.get(key)
         except Exception as error:  # rocksdict has no narrower class
-            raise LogUnavailable(f"The {self._name} could not be read: {error}") from error
+            raise self._unavailable("read", error) from error
         return found
 
     def get_all(self, keys: Collection[bytes]) -> Sequence[bytes | None]:
@@ -49,7 +51,7 @@ class Follower:
         try:
             return self._db.get([*keys]) or ()
         except Exception as error:  # rocksdict has no narrower class
-            raise LogUnavailable(f"The {self._name} could not be read: {error}") from error
+            raise self._unavailable("read", error) from error
 
     def scan(self, start: bytes, end: bytes, *, backwards: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Yield keys and values from `start` (included) to `end` (excluded), or from the end backwards.
@@ -65,7 +67,7 @@ class Follower:
                     return
                 yield key, value
         except Exception as error:  # rocksdict has no narrower class
-            raise LogUnavailable(f"The {self._name} could not be read: {error}") from error
+            raise self._unavailable("read", error) from error
 
     def put(self, entries: Mapping[bytes, bytes], position: int) -> None:
         """Take what the log says up to `position`, all or nothing. Again is a no-op.
@@ -82,7 +84,7 @@ class Follower:
         try:
             self._db.write(batch, self._write_options)
         except Exception as error:  # rocksdict has no narrower class
-            raise LogUnavailable(f"The {self._name} could not be written: {error}") from error
+            raise self._unavailable("written", error) from error
         self.position = self._written = position
 
     def reopen(self) -> None:
@@ -95,12 +97,17 @@ class Follower:
         try:
             self._open()
         except Exception as error:  # rocksdict has no narrower class
-            raise LogUnavailable(f"The {self._name} could not be opened: {error}") from error
+            raise self._unavailable("opened", error) from error
 
     def close(self) -> None:
         """Write to disk what is still in memory, so that opening has nothing to replay."""
         with suppress(Exception):  # what could not be written is replayed
             self._db.close()
+
+    def _unavailable(self, done: str, error: Exception) -> LogUnavailable:
+        """Log why it could not be read, written or opened; the answer does not say it."""
+        _logger.error("follower_failed", follower=self._name, not_done=done, error=str(error))
+        return LogUnavailable()
 
     def _open(self) -> None:
         # Options given for the database alone are forgotten for its keys when it is opened again, and with

@@ -59,12 +59,13 @@ class SqliteLedger:
         return self._book().hold(scope_id, number)
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
-        return await asyncio.to_thread(self._accounts.moves, scope_id, question)
+        at = self._at()
+        return await asyncio.to_thread(lambda: self._book(at).moves(scope_id, question))
 
     async def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
         return await asyncio.to_thread(self._accounts.paid_holds, scope_id, customer_ref)
 
-    async def holds_are_due(self) -> bool:
+    async def is_due(self) -> bool:
         return bool(self._accounts.due(self._at(), 1))
 
     def _book(self, at: int | None = None) -> Book:

@@ -150,7 +150,7 @@ class SqliteLog:
             self._accounts.follower.put(commit.changes, commit.position)
             self._accounts.swept = commit.swept or self._accounts.swept
         except LogUnavailable as error:  # the log has it all; the next commit tries again
-            _logger.warning("behind_the_log", error=str(error), position=commit.position)
+            _logger.warning("behind_the_log", error=str(error.__cause__), position=commit.position)
 
     def _answer(self, commit: Commit, error: Exception | None) -> None:
         """Tell everybody whose submission this commit took, or would have taken had it begun."""

@@ -4,32 +4,33 @@ Where nobody takes its changes, as where accounts are only looked at, nothing ha
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
-from meterhouse.model.credit import Balance, CreditKind, CreditMove
-from meterhouse.model.entry import Consumed, Credited, Ended, Entry, Held, ended
+from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
+from meterhouse.model.entry import Ended, Entry, Expired
 from meterhouse.model.hold import Hold, HoldStatus
 from meterhouse.model.ledger import Account, Action, Credit, Release, Reserve, Settle, Track
 from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
-from meterhouse.model.units import NANO
+from meterhouse.stores.embedded.accounts.apply import Applier
 from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
-from meterhouse.stores.embedded.accounts.rows import BalanceRow, Customer, PeriodKey, Rows
+from meterhouse.stores.embedded.accounts.purse import Purse
+from meterhouse.stores.embedded.accounts.rows import Customer, PeriodKey, Rows
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import customers
 
 
 class Book:
-    """at: the time it decides by, microseconds since 1970; holds whose time has come by then are ended first.
+    """at: the time it decides by, microseconds since 1970.
+
+    Before it reads an account, it ends the holds and expires the credits of it whose time has come.
 
     connection: for purchases and meters. entries: every change so far, in order.
-    all_ended: every hold has ended whose time has come, or it is the log that says when they end.
     """
 
-    def __init__(
-        self, accounts: Accounts, connection: sqlite3.Connection, at: int, *, all_ended: bool = False
-    ) -> None:
-        self._all_ended = all_ended
+    def __init__(self, accounts: Accounts, connection: sqlite3.Connection, at: int) -> None:
+        self._all_ended = False
         self.at = at
         self.swept: Swept | None = None
         """Where it ended what was due: how far that is written once its changes are."""
@@ -37,20 +38,24 @@ class Book:
         self._accounts = accounts
         self._connection = connection
         self._rows = Rows(accounts, connection)
+        self._applier = Applier(self._rows, at)
 
     def prepare(self, events: Iterable[Track]) -> None:
         """Read beforehand what these events bear on."""
         self._rows.prepare(events, self.at)
 
     def end_due(self, most: int) -> None:
-        """End the holds whose time has come, whoever's they are, at most so many. Without this, or where
-        there are more, those of an account are ended when it is looked at."""
+        """End the holds and expire the credits whose time has come, of all accounts, at most `most` of them.
+        Without this, or where there are more, those of an account are ended when it is read."""
         due = self._accounts.due(self.at, most)
-        for place, scope_id in due:
-            if scope_id is not None:
-                self.hold(scope_id, place.number)
+        for each in due:
+            if each.scope_id is not None:
+                if each.customer_ref:
+                    self._purse((each.scope_id, each.customer_ref))
+                else:
+                    self.hold(each.scope_id, each.swept.number)
         self._all_ended = len(due) < most
-        self.swept = Swept(self.at + 1, 0) if self._all_ended else due[-1][0]
+        self.swept = Swept(self.at + 1, 0) if self._all_ended else due[-1].swept
 
     def account(self, action: Action) -> tuple[Account, Hold | None]:
         """Return what bears on an action, and the hold it is about where it is about one of its scope."""
@@ -62,8 +67,8 @@ class Book:
             case Settle() | Release():
                 return self._account_of_hold(action.scope_id, action.hold)
             case Credit():
-                balance = self._balance((action.scope_id, action.customer_ref))
-                return Account(at=self.at, balance=balance.credits, held_credits=balance.held), None
+                purse = self._purse((action.scope_id, action.customer_ref))
+                return Account(at=self.at, balance=purse.credits, held_credits=purse.held), None
 
     def standing(self, scope_id: int, customer_ref: str, product_ref: str) -> Account:
         """Return the account of a customer's current purchase of a product, now."""
@@ -71,13 +76,26 @@ class Book:
             scope_id, self._rows.current_purchase(scope_id, customer_ref, product_ref), self.at
         )
         if account.purchase is None:
-            balance = self._balance((scope_id, customer_ref))
-            account.balance, account.held_credits = balance.credits, balance.held
+            purse = self._purse((scope_id, customer_ref))
+            account.balance, account.held_credits = purse.credits, purse.held
         return account
 
     def balance_of(self, scope_id: int, customer_ref: str) -> Balance:
-        balance = self._balance((scope_id, customer_ref))
-        return Balance(balance.credits, balance.held)
+        purse = self._purse((scope_id, customer_ref))
+        return Balance(purse.credits, purse.held, purse.expiring(self.at) if purse.lots else ())
+
+    def moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
+        """Return movements of a balance, the newest first. Expiries that are not written yet are among them,
+        as they will be written."""
+        self._purse((scope_id, question.customer_ref))
+        unwritten = self._rows.moves(scope_id, question)
+        written = self._accounts.moves(scope_id, question)
+        if not unwritten:
+            return written
+        found = {
+            move.place: move for move in chain(unwritten, written)
+        }  # some may have been written just now
+        return [found[place] for place in sorted(found, reverse=True)][: question.limit]
 
     def balance_after(self, scope_id: int, customer_ref: str, number: int) -> int:
         """Return a balance as a movement left it, of this transaction or of an earlier one."""
@@ -94,40 +112,25 @@ class Book:
     def hold(self, scope_id: int, number: int) -> Hold | None:
         """Return a hold of the scope, as it stands now."""
         hold = self._rows.hold(scope_id, number)
-        if hold is not None and hold.status is HoldStatus.OPEN and hold.expires_at <= self.at:
-            self.apply(Ended(scope_id, number, hold.expires_at, HoldStatus.EXPIRED))
+        if hold is not None and hold.credits and self._is_due(hold):
+            self._purse(
+                (scope_id, hold.customer_ref)
+            )  # may end it, in order of time with the customer's others
+            hold = self._rows.hold(scope_id, number)
+        if hold is not None and self._is_due(hold):
+            self.record(Ended(scope_id, number, hold.expires_at, HoldStatus.EXPIRED))
             hold = self._rows.hold(scope_id, number)
         return hold
 
-    def apply(self, entry: Entry) -> None:
-        """Change what the entry says. The only way in which the ledger ever changes."""
+    def record(self, entry: Entry) -> None:
+        """Apply an entry that was decided now, and let the credits expire that its hold had kept beyond their
+        time."""
         self.entries.append(entry)
-        match entry:
-            case Consumed():
-                key = (entry.scope_id, entry.purchase_ref, entry.period)
-                self._rows.add_to_total(key, used=entry.whole * NANO + entry.nano)
-                if entry.debit:
-                    self._debit(
-                        entry.scope_id, entry.customer_ref, entry.product_ref, entry.event_number, entry.debit
-                    )
-            case Credited():
-                balance = self._moved((entry.scope_id, entry.customer_ref), entry.credits)
-                move = CreditMove(
-                    number=entry.number,
-                    customer_ref=entry.customer_ref,
-                    kind=entry.kind,
-                    at=self.at,
-                    credits=entry.credits,
-                    balance=balance,
-                    product_ref=None,
-                    reason=entry.reason,
-                    key=entry.key,
-                )
-                self._rows.add_move(entry.scope_id, move)
-            case Held():
-                self._open_hold(entry)
-            case Ended():
-                self._end_hold(entry)
+        self._applier.apply(entry)
+        if isinstance(entry, Ended):
+            hold = self._rows.hold(entry.scope_id, entry.number)
+            if hold is not None and hold.credits:
+                self._lapse((entry.scope_id, hold.customer_ref), entry.at)
 
     def changes(self, last_number: int) -> Changes:
         """Return what is other than it was. last_number: see `LedgerState`."""
@@ -177,8 +180,8 @@ class Book:
             if terms.rollover:
                 account.carried = self._carried(key, terms, purchase.carries_from(key[2]))
         if terms.is_prepaid:
-            balance = self._balance((scope_id, purchase.customer_ref))
-            account.balance, account.held_credits = balance.credits, balance.held
+            purse = self._purse((scope_id, purchase.customer_ref))
+            account.balance, account.held_credits = purse.credits, purse.held
         return account
 
     def _account_of_hold(self, scope_id: int, number: int) -> tuple[Account, Hold | None]:
@@ -188,7 +191,10 @@ class Book:
         purchase = self._rows.purchase(scope_id, hold.purchase_ref)
         if purchase is None:
             return Account(at=self.at), hold
-        return self._account(scope_id, purchase, purchase.grid.period(hold.period).start), hold
+        account = self._account(scope_id, purchase, purchase.grid.period(hold.period).start)
+        if hold.credits:
+            account.lapsing = self._purse((scope_id, hold.customer_ref)).lapsing(number, self.at)
+        return account, hold
 
     def _carried(self, key: PeriodKey, terms: Terms, first: int) -> int:
         """Return what rolled over into a period, from what was used in every one before it from `first` on.
@@ -218,71 +224,7 @@ class Book:
             return None
         return self._rows.current_purchase(event.scope_id, event.customer_ref, event.product_ref)
 
-    # --- changes
-
-    def _debit(
-        self, scope_id: int, customer_ref: str, product_ref: str | None, number: int, amount: int
-    ) -> None:
-        balance = self._moved((scope_id, customer_ref), -amount)
-        move = CreditMove(
-            number=number,
-            customer_ref=customer_ref,
-            kind=CreditKind.USAGE,
-            at=self.at,
-            credits=-amount,
-            balance=balance,
-            product_ref=product_ref,
-            reason=None,
-            key=None,
-        )
-        self._rows.add_move(scope_id, move)
-
-    def _moved(self, customer: Customer, credits_: int) -> int:
-        """Move a balance; return what it is now."""
-        balance = self._balance(customer)
-        balance.credits += credits_
-        self._rows.balance_changed(customer)
-        return balance.credits
-
-    def _open_hold(self, entry: Held) -> None:
-        hold = Hold(
-            number=entry.number,
-            customer_ref=entry.customer_ref,
-            product_ref=entry.product_ref,
-            purchase_ref=entry.purchase_ref,
-            period=entry.period,
-            meter=entry.meter,
-            units=entry.whole * NANO + entry.nano,
-            credits=entry.credits,
-            created_at=entry.at,
-            expires_at=entry.expires_at,
-            remaining=entry.remaining,
-        )
-        self._rows.put_hold(entry.scope_id, hold)
-        self._reserve(entry.scope_id, hold, 1)
-
-    def _end_hold(self, entry: Ended) -> None:
-        before = self._rows.hold(entry.scope_id, entry.number)
-        assert before is not None  # noqa: S101 - it was opened before
-        after = ended(before, entry)
-        self._rows.put_hold(entry.scope_id, after)  # first: reading the balance ends what is due
-        if before.status is HoldStatus.OPEN:
-            self._reserve(entry.scope_id, before, -1)
-        if after.used:
-            key = (entry.scope_id, after.purchase_ref, after.period)
-            self._rows.add_to_total(key, used=after.used)
-        if entry.debit:
-            self._debit(
-                entry.scope_id, after.customer_ref, after.product_ref, entry.event_number, entry.debit
-            )
-
-    def _reserve(self, scope_id: int, hold: Hold, sign: int) -> None:
-        key = (scope_id, hold.purchase_ref, hold.period)
-        self._rows.add_to_total(key, held=sign * hold.units)
-        if hold.credits:
-            customer = (scope_id, hold.customer_ref)
-            self._balance(customer).held += sign * hold.credits
-            self._rows.balance_changed(customer)
+    # --- what is due
 
     def _end_due_of(self, scope_id: int, purchase_ref: str) -> None:
         """End the holds of a purchase whose time has come."""
@@ -290,11 +232,37 @@ class Book:
             for number in self._accounts.due_of_purchase(scope_id, purchase_ref, self.at):
                 self.hold(scope_id, number)
 
-    def _balance(self, customer: Customer) -> BalanceRow:
-        balance = self._rows.known_balance(customer)
-        if balance is None:
-            balance = self._rows.read_balance(customer)
-            if balance.held and not self._all_ended:
-                for number in self._accounts.due_of_customer(*customer, self.at):
-                    self.hold(customer[0], number)
-        return balance
+    def _is_due(self, hold: Hold) -> bool:
+        return hold.status is HoldStatus.OPEN and hold.expires_at <= self.at
+
+    def _purse(self, customer: Customer) -> Purse:
+        purse = self._rows.known_purse(customer)
+        if purse is None:
+            purse = self._rows.purse(customer)
+            if (purse.held or purse.lots) and not self._all_ended:
+                self._end_due_of_customer(customer, purse)
+        return purse
+
+    def _end_due_of_customer(self, customer: Customer, purse: Purse) -> None:
+        """End a customer's holds of credits and expire its credits whose time has come, in order of time.
+
+        What was told before some of it was due stays true. At equal times, holds end first.
+        """
+        scope_id = customer[0]
+        due = [(time, 1, 0) for time in purse.due(self.at)]
+        for number in self._accounts.due_of_customer(*customer, self.at) if purse.held else ():
+            hold = self._rows.hold(scope_id, number)
+            if hold is not None:
+                due.append((hold.expires_at, 0, number))
+        for time, _, number in sorted(due):
+            if number:
+                self.hold(scope_id, number)
+            else:
+                self._lapse(customer, time)
+
+    def _lapse(self, customer: Customer, at: int) -> None:
+        """Let the credits expire whose time has come by then, but for those that holds keep."""
+        purse = self._purse(customer)
+        for grant, credits_ in purse.lapsed(at) if purse.lots else ():
+            number, expiry = purse.newest
+            self.record(Expired(customer[0], number, expiry + 1, at, customer[1], grant, credits_))

@@ -1,13 +1,14 @@
 """The ledger as a fold over the log: every entry that the log holds, applied in order."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
 from meterhouse.model.entry import Credited, Ended, Entry, Held
 from meterhouse.model.event import Kind
-from meterhouse.stores.embedded.accounts.book import Book
-from meterhouse.stores.embedded.accounts.layout import OF_THIS_LEDGER, Swept
+from meterhouse.stores.embedded.accounts.apply import Applier
+from meterhouse.stores.embedded.accounts.layout import OF_THIS_LEDGER, LedgerState, Swept
+from meterhouse.stores.embedded.accounts.rows import Rows
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.records import MeterBody, unpack
 
@@ -21,7 +22,7 @@ def fold(
     """
     entries = 0
     number = accounts.state().last_number
-    open_ = _OpenHolds() if accounts.follower.position == 0 else None
+    open_ = _Open() if accounts.follower.position == 0 else None
     records = reader.execute(
         "SELECT position, received_at, body FROM log WHERE kind = ? AND position > ? ORDER BY position",
         (Kind.METER, accounts.follower.position),
@@ -29,34 +30,41 @@ def fold(
     for position, received_at, body in records:
         record = unpack(Kind.METER, body)
         assert isinstance(record, MeterBody)  # noqa: S101 - as its kind says
-        book = Book(accounts, reader, received_at, all_ended=True)
+        rows = Rows(accounts, reader)
+        applier = Applier(rows, received_at)
+        swept = None
         for entry in record.entries:
-            book.apply(entry)
+            applier.apply(entry)
             if isinstance(entry, Credited | Held):
                 number = max(number, entry.number)
         if open_ is not None:
-            book.swept = accounts.swept = open_.swept(record.entries, received_at)
+            swept = accounts.swept = open_.swept(record.entries, rows.used_up, received_at)
         entries += len(record.entries)
-        accounts.follower.put(book.changes(number), position)
+        accounts.follower.put(rows.changes(LedgerState(number, received_at), swept), position)
         report(position)
     return entries
 
 
-class _OpenHolds:
-    """The holds that the log leaves open, of a log that is read from its beginning."""
+class _Open:
+    """The holds that the log leaves open and the expiring grants of which it leaves credits, of a log that is
+    read from its beginning."""
 
     def __init__(self) -> None:
         self._by_time: list[tuple[int, int]] = []
         self._open: set[int] = set()
 
-    def swept(self, entries: list[Entry], at: int) -> Swept:
-        """Take a record's entries, which were decided at a time; return before what no hold is open."""
+    def swept(self, entries: list[Entry], used_up: Iterable[int], at: int) -> Swept:
+        """Take a record's entries, which were decided at a time; return up to where nothing is left to do.
+
+        used_up: the numbers of grants.
+        """
         for entry in entries:
-            if isinstance(entry, Held):
+            if isinstance(entry, Held | Credited) and entry.expires_at is not None:
                 self._open.add(entry.number)
                 heappush(self._by_time, (entry.expires_at, entry.number))
             elif isinstance(entry, Ended):
                 self._open.discard(entry.number)
+        self._open.difference_update(used_up)
         while self._by_time and self._by_time[0][1] not in self._open:
             heappop(self._by_time)
         time, number = min([(at, 1), *self._by_time[:1]])

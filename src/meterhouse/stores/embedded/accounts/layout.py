@@ -1,14 +1,15 @@
 """How what the ledger knows lies in a RocksDB: keys, and values.
 
     t scope purchase 0 period          total: used and held, billionths
-    b scope customer                   balance: credits, and held of them
+    b scope customer                   balance: credits, held of them, and those that expire (`purse`)
     h number                           hold, with its scope
     o scope purchase 0 expires number  place of a hold by its purchase: whether it has ended
     c scope customer 0 expires number  the same of a hold of credits, by its customer
-    d expires number                   place of any hold by its time: its scope, nothing once it has ended
-    m scope customer 0 number kind     movement of a balance
+    d expires number                   place of a hold or of a grant that expires, by its time: the scope, and
+                                       of a grant the customer; nothing once it has ended or is used up
+    m scope customer 0 number kind     movement of a balance; an expiry has ~ and its count for a kind
     s                                  last number given, and the clock
-    e                                  how far holds were looked through by their time, see `Swept`
+    e                                  how far these places were looked through, see `Swept`
 
 Numbers in keys are big-endian, so that they sort. Values are msgpack; amounts are pairs of 64-bit integers.
 Nothing is ever taken away: RocksDB goes through what was, and a customer who takes and settles a thousand
@@ -20,13 +21,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from meterhouse.model.credit import CreditKind, CreditMove
+from meterhouse.model.credit import CreditKind, CreditMove, MovePlace
 from meterhouse.model.hold import Hold, HoldStatus
 from meterhouse.model.units import NANO, pair
+from meterhouse.stores.embedded.accounts.purse import Lot, Purse
 
 _GIGA: Final = NANO * NANO
 """Billionths in a thousand million units: sums of any number of events fit into a pair of integers."""
 _ENDED: Final = b"1"
+_EXPIRY: Final = b"~"
+"""Sorts after every kind: expiries lie after the movement whose number they have."""
+_SCOPE_BYTES: Final = 4
 STATE: Final = b"s"
 SWEPT: Final = b"e"
 OF_THIS_LEDGER: Final = (b"position", SWEPT)
@@ -50,13 +55,25 @@ class LedgerState(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """Every hold has ended whose time came before this, or then and which has no higher number.
+    """Every hold has ended, and every grant has expired but for what holds keep of it, whose time came before
+    this, or then and which has no higher number.
 
     The log does not say it, so that a ledger made again from the log may have another one.
     """
 
     expires_at: int
     number: int
+
+
+class Due(NamedTuple):
+    """A place whose time has come. scope_id: None where there is nothing left to do.
+
+    customer_ref: whose grant it is; empty for a hold.
+    """
+
+    swept: Swept
+    scope_id: int | None
+    customer_ref: str
 
 
 class _HoldRow(msgspec.Struct, array_like=True):
@@ -93,10 +110,13 @@ class _MoveRow(msgspec.Struct, array_like=True):
     product_ref: str | None
     reason: str | None
     key: str | None
+    expires_at: int | None = None
+    grant: int | None = None
 
 
 _decode_hold: Final = msgspec.msgpack.Decoder(_HoldRow).decode
 _decode_move: Final = msgspec.msgpack.Decoder(_MoveRow).decode
+_decode_purse: Final = msgspec.msgpack.Decoder(Purse).decode
 
 
 def to_state(found: bytes | None) -> LedgerState:
@@ -115,15 +135,26 @@ def to_total(found: bytes | None) -> tuple[int, int]:
     return used_giga * _GIGA + used_nano, held_giga * _GIGA + held_nano
 
 
-def to_balance(found: bytes | None) -> tuple[int, int]:
-    """Return credits, and how many of them are held."""
-    return (0, 0) if found is None else _decode_pair(found)
+def to_purse(found: bytes | None) -> Purse:
+    return Purse() if found is None else _decode_purse(found)
 
 
-def to_move(customer_ref: str, move: int, value: bytes) -> CreditMove:
-    """Return a movement of a balance. move: its number."""
+def to_due(key: bytes, value: bytes) -> Due:
+    swept = Swept(int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:], "big"))
+    scope_id = int.from_bytes(value[:_SCOPE_BYTES], "big") if value else None
+    return Due(swept, scope_id, value[_SCOPE_BYTES:].decode())
+
+
+def to_move(customer_ref: str, place: bytes, value: bytes) -> CreditMove:
+    """Return a movement of a balance. place: its key, after the customer's prefix."""
     row = msgspec.structs.asdict(_decode_move(value))
-    return CreditMove(number=move, customer_ref=customer_ref, **row)
+    expiry = place[9:] if place[8:9] == _EXPIRY else b""
+    return CreditMove(
+        number=int.from_bytes(place[:8], "big"),
+        expiry=int.from_bytes(expiry, "big"),
+        customer_ref=customer_ref,
+        **row,
+    )
 
 
 def to_hold(found: bytes) -> tuple[int, Hold]:
@@ -163,14 +194,23 @@ def put_total(changes: Changes, key: tuple[int, str, int], used: int, held: int)
     changes[total_key(key)] = _encode((*divmod(used, _GIGA), *divmod(held, _GIGA)))
 
 
-def put_balance(changes: Changes, customer: tuple[int, str], credits_: int, held: int) -> None:
-    changes[balance_key(customer)] = _encode((credits_, held))
+def put_purse(changes: Changes, customer: tuple[int, str], purse: Purse) -> None:
+    """Without credits that expire, the row is as it was before there were any."""
+    changes[balance_key(customer)] = _encode(purse if purse.lots else (purse.credits, purse.held))
+
+
+def put_lot(changes: Changes, scope_id: int, customer_ref: str, lot: Lot) -> None:
+    """Note when a lot expires, or that it is used up."""
+    value = scope_id.to_bytes(_SCOPE_BYTES, "big") + customer_ref.encode() if lot.left else b""
+    changes[b"d" + number(lot.expires_at) + number(lot.grant)] = value
 
 
 def put_move(changes: Changes, scope_id: int, move: CreditMove) -> None:
-    key = customer_key(b"m", scope_id, move.customer_ref) + number(move.number) + move.kind.encode()
-    row = _MoveRow(move.kind, move.at, move.credits, move.balance, move.product_ref, move.reason, move.key)
-    changes[key] = _encode(row)
+    what = _EXPIRY + number(move.expiry) if move.expiry else move.kind.encode()
+    key = customer_key(b"m", scope_id, move.customer_ref) + number(move.number) + what
+    row = (move.kind, move.at, move.credits, move.balance, move.product_ref, move.reason, move.key)
+    expires = move.expires_at is not None or move.grant is not None
+    changes[key] = _encode((*row, move.expires_at, move.grant) if expires else row)
 
 
 def put_hold(changes: Changes, scope_id: int, hold: Hold) -> None:
@@ -184,13 +224,18 @@ def put_hold(changes: Changes, scope_id: int, hold: Hold) -> None:
     where = place(hold)
     has_ended = hold.status is not HoldStatus.OPEN
     changes[customer_key(b"o", scope_id, hold.purchase_ref) + where] = _ENDED if has_ended else b""
-    changes[b"d" + where] = b"" if has_ended else scope_id.to_bytes(4, "big")
+    changes[b"d" + where] = b"" if has_ended else scope_id.to_bytes(_SCOPE_BYTES, "big")
     if hold.credits:
         changes[customer_key(b"c", scope_id, hold.customer_ref) + where] = _ENDED if has_ended else b""
 
 
 def place(hold: Hold | Swept, after: int = 0) -> bytes:
     return number(hold.expires_at) + number(hold.number + after)
+
+
+def move_place(place: MovePlace) -> bytes:
+    """Return what of a movement's key sorts it; a kind may follow."""
+    return number(place.number) + (_EXPIRY + number(place.expiry) if place.expiry else b"")
 
 
 def total_key(key: tuple[int, str, int]) -> bytes:

@@ -183,7 +183,7 @@ class Recorder:
             self._last_number = entry.number
             self._next_number += 1
         if entry is not None:
-            self._book.apply(entry)
+            self._book.record(entry)
 
     def _add_event(self, event: Track) -> None:
         columns = self._columns

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from meterhouse.model.credit import CreditMove
+from meterhouse.model.credit import CreditMove, CreditQuestion
 from meterhouse.model.hold import Hold
 from meterhouse.model.ledger import Track
 from meterhouse.model.meter import Meter
 from meterhouse.model.purchase import Purchase
 from meterhouse.stores.embedded.accounts import layout
 from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
+from meterhouse.stores.embedded.accounts.purse import Lot, Purse
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog import meters, purchases
 
@@ -30,14 +31,6 @@ class Total:
     held: int = 0
 
 
-@dataclass(slots=True)
-class BalanceRow:
-    """A customer's credits, and how many of them are held."""
-
-    credits: int = 0
-    held: int = 0
-
-
 _UNUSED: Final = Total()
 
 
@@ -50,12 +43,13 @@ class Rows:
         self._current: dict[tuple[int, str, str], Purchase | None] = {}
         self._purchases: dict[tuple[int, str], Purchase | None] = {}
         self._totals: dict[PeriodKey, Total] = {}
-        self._balances: dict[Customer, BalanceRow] = {}
+        self._purses: dict[Customer, Purse] = {}
         self._holds: dict[int, tuple[int, Hold | None]] = {}
         self._moves: list[tuple[int, CreditMove]] = []
         self._changed_totals: set[PeriodKey] = set()
-        self._changed_balances: set[Customer] = set()
+        self._changed_purses: set[Customer] = set()
         self._changed_holds: set[int] = set()
+        self._changed_lots: list[tuple[Customer, Lot]] = []
 
     def prepare(self, events: Iterable[Track], at: int) -> None:
         """Read what these events bear on in a few pieces; one by one takes twice the time."""
@@ -80,9 +74,9 @@ class Rows:
         for key, total in zip(periods, self._accounts.totals_of(periods), strict=True):
             self._totals[key] = Total(*total)
         refs = sorted(paying)
-        for customer, balance in zip(refs, self._accounts.balances(refs), strict=True):
-            if not balance[1]:  # else some of it may be due
-                self._balances[customer] = BalanceRow(*balance)
+        for customer, purse in zip(refs, self._accounts.purses(refs), strict=True):
+            if not purse.held and not purse.lots:  # else some of it may be due
+                self._purses[customer] = purse
 
     def current_purchase(self, scope_id: int, customer_ref: str, product_ref: str) -> Purchase | None:
         """Return the newest purchase of a customer and product; it may have ended."""
@@ -127,24 +121,43 @@ class Rows:
         total.held += held
         self._changed_totals.add(key)
 
-    def known_balance(self, customer: Customer) -> BalanceRow | None:
-        """Return a balance that was read before, None for one that was not."""
-        return self._balances.get(customer)
+    def known_purse(self, customer: Customer) -> Purse | None:
+        """Return a purse that was read before, None for one that was not."""
+        return self._purses.get(customer)
 
-    def read_balance(self, customer: Customer) -> BalanceRow:
-        balance = self._balances[customer] = BalanceRow(*self._accounts.balance(customer))
-        return balance
+    def purse(self, customer: Customer) -> Purse:
+        purse = self._purses.get(customer)
+        if purse is None:
+            purse = self._purses[customer] = self._accounts.purse(customer)
+        return purse
 
-    def balance_changed(self, customer: Customer) -> None:
-        self._changed_balances.add(customer)
+    def purse_changed(self, customer: Customer) -> None:
+        self._changed_purses.add(customer)
+
+    def lot_changed(self, customer: Customer, lot: Lot) -> None:
+        """Note that a lot is new or used up."""
+        self._changed_lots.append((customer, lot))
+
+    @property
+    def used_up(self) -> list[int]:
+        """The numbers of the expiring grants that this transaction used up."""
+        return [lot.grant for _, lot in self._changed_lots if not lot.left]
 
     def add_move(self, scope_id: int, move: CreditMove) -> None:
         self._moves.append((scope_id, move))
 
+    def moves(self, scope_id: int, question: CreditQuestion) -> list[CreditMove]:
+        """Return the movements of this transaction that a question asks for, the limit aside."""
+        return [
+            move
+            for scope, move in self._moves
+            if (scope, move.customer_ref) == (scope_id, question.customer_ref) and question.includes(move)
+        ]
+
     def move(self, scope_id: int, customer_ref: str, number: int) -> CreditMove | None:
-        """Return a movement of this transaction."""
+        """Return a movement of this transaction that is no expiry."""
         for scope, move in self._moves:
-            if (scope, move.number, move.customer_ref) == (scope_id, number, customer_ref):
+            if (scope, move.number, move.expiry, move.customer_ref) == (scope_id, number, 0, customer_ref):
                 return move
         return None
 
@@ -165,9 +178,10 @@ class Rows:
         for key in self._changed_totals:
             total = self._totals[key]
             layout.put_total(changed, key, total.used, total.held)
-        for customer in self._changed_balances:
-            balance = self._balances[customer]
-            layout.put_balance(changed, customer, balance.credits, balance.held)
+        for customer in self._changed_purses:
+            layout.put_purse(changed, customer, self._purses[customer])
+        for (scope_id, customer_ref), lot in self._changed_lots:
+            layout.put_lot(changed, scope_id, customer_ref, lot)
         for scope_id, move in self._moves:
             layout.put_move(changed, scope_id, move)
         for number in self._changed_holds:

@@ -11,7 +11,8 @@ from meterhouse.model.credit import CreditMove, CreditQuestion
 from meterhouse.model.hold import Hold
 from meterhouse.model.meter import Meter  # noqa: TC001 - no import hides behind a check here
 from meterhouse.stores.embedded.accounts import layout
-from meterhouse.stores.embedded.accounts.layout import LedgerState, Swept
+from meterhouse.stores.embedded.accounts.layout import Due, LedgerState
+from meterhouse.stores.embedded.accounts.purse import Purse
 from meterhouse.stores.embedded.follower import Follower
 
 _MEMTABLE_BYTES: Final = 16 * 1024 * 1024  # what a crash leaves to be replayed
@@ -62,14 +63,14 @@ class Accounts:
         for key, value in self.follower.scan(layout.total_key(first), layout.total_key(last)):
             yield int.from_bytes(key[-4:], "big"), *layout.to_total(value)
 
-    def balance(self, customer: tuple[int, str]) -> tuple[int, int]:
-        """Return a customer's credits, and how many of them are held."""
-        return layout.to_balance(self.follower.get(layout.balance_key(customer)))
+    def purse(self, customer: tuple[int, str]) -> Purse:
+        """Return a customer's credits, an empty purse for one who never had any."""
+        return layout.to_purse(self.follower.get(layout.balance_key(customer)))
 
-    def balances(self, customers: Sequence[tuple[int, str]]) -> list[tuple[int, int]]:
-        """The same of many, in their order."""
+    def purses(self, customers: Sequence[tuple[int, str]]) -> list[Purse]:
+        """Return the purses of many customers, in their order."""
         return [
-            layout.to_balance(found)
+            layout.to_purse(found)
             for found in self.follower.get_all([layout.balance_key(each) for each in customers])
         ]
 
@@ -77,17 +78,15 @@ class Accounts:
         """Return a customer's balance as a movement left it. Raises LookupError: there is no such one."""
         start = layout.customer_key(b"m", scope_id, customer_ref) + layout.number(number)
         for _, value in self.follower.scan(start, start + _LAST):
-            return layout.to_move(customer_ref, number, value).balance
+            return layout.to_move(customer_ref, layout.number(number), value).balance
         raise LookupError(number)
 
     def moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
         """Return movements of a customer's balance, the newest first."""
         prefix = layout.customer_key(b"m", scope_id, question.customer_ref)
-        end = prefix + (_LAST * 2 if question.before is None else layout.number(question.before))
+        end = prefix + (_LAST * 2 if question.before is None else layout.move_place(question.before))
         found = (
-            layout.to_move(
-                question.customer_ref, int.from_bytes(key[len(prefix) : len(prefix) + 8], "big"), value
-            )
+            layout.to_move(question.customer_ref, key[len(prefix) :], value)
             for key, value in self.follower.scan(prefix, end, backwards=True)
         )
         return list(islice((move for move in found if question.kind in (None, move.kind)), question.limit))
@@ -109,17 +108,10 @@ class Accounts:
         """Return the numbers of all of them, whenever their time comes."""
         return self._due(layout.customer_key(b"c", scope_id, customer_ref), _NEVER)
 
-    def due(self, at: int, limit: int) -> Sequence[tuple[Swept, int | None]]:
-        """Return holds whose time has come since `swept`, in this order: each as how far one is with it, and
-        its scope, None where it has ended. At most `limit` of them."""
+    def due(self, at: int, limit: int) -> Sequence[Due]:
+        """Return holds and grants whose time has come since `swept`, in order of time, at most `limit`."""
         found = self.follower.scan(b"d" + layout.place(self.swept, 1), b"d" + layout.number(at + 1))
-        return [
-            (
-                Swept(int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:], "big")),
-                int.from_bytes(value, "big") if value else None,
-            )
-            for key, value in islice(found, limit)
-        ]
+        return [layout.to_due(key, value) for key, value in islice(found, limit)]
 
     def _due(self, prefix: bytes, at: int) -> Sequence[int]:
         found = self.follower.scan(

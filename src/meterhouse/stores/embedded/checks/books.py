@@ -1,7 +1,7 @@
 """Whether meterhouse.db is whole, and its books balance. Reads only, also beside a running server."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from importlib.resources import files
@@ -16,8 +16,11 @@ _BUSY_SECONDS: Final = 10.0
 _CLOCK_SLACK_US: Final = 1_000_000
 
 
-def check(data: Path, now: datetime) -> Iterator[Finding]:
-    """Yield what is found; after a file that cannot be read at all, nothing else."""
+def check(data: Path, now: Callable[[], datetime]) -> Iterator[Finding]:
+    """Yield every finding; after a file that cannot be read at all, no further one.
+
+    now: the machine's clock.
+    """
     path = data / "meterhouse.db"
     with closing(_open(path)) as connection:
         try:
@@ -27,7 +30,8 @@ def check(data: Path, now: datetime) -> Iterator[Finding]:
             yield _positions(connection)
             yield _numbers(connection)
             yield from _tally(connection)
-            yield _clock(connection, now)
+            newest = _newest(connection)
+            yield _clock(newest, now())  # read after the newest event, which may come at any moment
         except sqlite3.DatabaseError as error:
             yield Finding("meterhouse.db", Health.PROBLEM, f"SQLite cannot read it: {error}", _RESTORE)
 
@@ -133,10 +137,14 @@ def _tally(connection: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding("tally", Health.OK, sentence)
 
 
-def _clock(connection: sqlite3.Connection, now: datetime) -> Finding:
+def _newest(connection: sqlite3.Connection) -> int:
+    """Return when the newest event was received, microseconds since 1970; 0 without events."""
     (newest,) = connection.execute("SELECT coalesce(max(received_at), 0) FROM log").fetchone()
-    ahead_us = newest - to_microseconds(now)
-    if ahead_us > _CLOCK_SLACK_US:
+    return int(newest)
+
+
+def _clock(newest: int, now: datetime) -> Finding:
+    if newest - to_microseconds(now) > _CLOCK_SLACK_US:
         sentence = (
             f"the newest event came at {from_microseconds(newest):%Y-%m-%d %H:%M:%S} UTC, still to come"
         )

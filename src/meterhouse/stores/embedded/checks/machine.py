@@ -13,6 +13,7 @@ from meterhouse.stores.embedded.rebuild import BESIDE
 _LEAST_FREE_BYTES: Final = 1024**3
 _LEAST_FREE_PERCENT: Final = 5
 _IN_MEMORY: Final = ("tmpfs", "ramfs")
+_FIRST_START: Final = "first-start.txt"  # written by `serve`
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
@@ -68,6 +69,11 @@ def leftovers(data: Path) -> Iterator[Finding]:
         sentence = f"{path.name} was set aside because it could not be read ({_gigabytes(_size(path))})"
         yield Finding(
             "leftover", Health.WARNING, sentence, "Nothing needs it; delete it when it is looked at."
+        )
+    if (data / _FIRST_START).exists():
+        sentence = f"{_FIRST_START} still holds the first key, in clear text"
+        yield Finding(
+            "leftover", Health.WARNING, sentence, "Keep the key somewhere safe and delete the file."
         )
     for path in sorted(data.glob(f"{BESIDE}*")):
         sentence = f"{path.name} is from a rebuild that was interrupted ({_gigabytes(_size(path))})"
