@@ -16,7 +16,7 @@ from meterhouse.http.app import build_app
 from meterhouse.http.edge import ASGIApp
 from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.ingest.accept import Ingest
-from meterhouse.metering.auto_recharge import AutoRecharges, RechargeSweep
+from meterhouse.metering.auto_recharge import AutoRecharges
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
 from meterhouse.metering.customer_page import CustomerPage
@@ -25,6 +25,7 @@ from meterhouse.metering.limits import Limits
 from meterhouse.metering.payment_sweep import PaymentSweep
 from meterhouse.metering.payments import Payments, Processors
 from meterhouse.metering.purchases import Activations, PurchaseViews
+from meterhouse.metering.recharge_sweep import RechargeSweep
 from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.metering.usage import UsageRecorder
 from meterhouse.model.event import Event, to_microseconds

@@ -170,9 +170,10 @@ async def test_a_topup_may_begin_it(client: Client) -> None:
         INTENTS, json=body | {"autoRecharge": terms | {"enabled": False}}, headers={"idempotency-key": "off"}
     )
     ok(off, 201)
-    wrong = body | {"autoRecharge": terms | {"topupAmountMajor": 1}}
-    refused = await client.post(INTENTS, json=wrong, headers={"idempotency-key": "wrong"})
-    assert list(faults(refused)) == ["autoRecharge.topupAmountMajor"]
+    for field, value in (("topupAmountMajor", 1), ("currency", "EUR")):
+        wrong = body | {"autoRecharge": terms | {field: value}}
+        refused = await client.post(INTENTS, json=wrong, headers={"idempotency-key": f"wrong {field}"})
+        assert list(faults(refused)) == [f"autoRecharge.{field}"]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ class Bank:
         self.answers: list[str] = ["paid"]
         self.charged: list[str] = []
         self.is_set_up = False
+        self.is_silent = False
 
     async def create(self, new: NewPayment, key: str) -> Intent:
         made = Intent(id=f"pi_{key}", client_secret="s", status=PaymentStatus.REQUIRES_PAYMENT_METHOD)
@@ -64,6 +65,8 @@ class Bank:
             raise ProcessorUnavailable
         if answer == "key refused":
             raise PaymentsNotConfigured
+        if answer == "broken":
+            raise ZeroDivisionError
         return intent
 
     async def set_up(self, customer: Customer, key: str) -> Setup:  # noqa: ARG002 - one is enough
@@ -71,6 +74,8 @@ class Bank:
 
     async def look_up(self, setup_id: str) -> SavedMethod | None:
         assert setup_id == "seti_1"
+        if self.is_silent:
+            raise ProcessorUnavailable
         return METHOD if self.is_set_up else None
 
 
@@ -173,3 +178,52 @@ async def test_a_charge_that_was_cut_off_is_not_made_once_it_is_off(tmp_path: Pa
         assert bank.charged == []
         assert await balance(client) == 30_000
         assert (await config(client))["config"]["failureCount"] == 0
+
+
+async def test_a_silent_processor_leaves_the_terms_to_be_read(tmp_path: Path) -> None:
+    bank = Bank()
+    async with live_shop(tmp_path, bank, Clock()) as (_, client):
+        ok(await client.post("/v1/sdk/customers", json={"email": "a@b.example", "reference": CUSTOMER}), 201)
+        await save(client)
+        bank.is_silent = True
+        assert (await config(client))["config"]["status"] == "pending_setup"
+        bank.is_silent, bank.is_set_up = False, True
+        assert (await config(client))["config"]["status"] == "active"
+
+
+async def test_an_unforeseen_failure_ends_no_sweep(tmp_path: Path) -> None:
+    bank, clock = Bank(), Clock()
+    bank.answers = ["broken", "paid"]
+    async with live_shop(tmp_path, bank, clock) as (_, client):
+        await ready_to_spend(client, bank)
+        await track(client, units=3)
+        await until_equal(lambda: _answers(bank), 1)
+        clock.advance(timedelta(minutes=1))
+        await until_equal(lambda: balance(client), 230_000)
+        assert len(bank.charged) == 1
+
+
+async def test_a_charge_whose_credits_cannot_be_given_is_not_made_again(tmp_path: Path) -> None:
+    bank, clock = Bank(), Clock()
+    bank.answers = ["down", "paid"]
+    async with live_shop(tmp_path, bank, clock) as (_, client):
+        await ready_to_spend(client, bank)
+        other = ok(await client.post("/v1/sdk/customers", json={"email": "b@b.example"}), 201)["reference"]
+        await track(client, units=3)
+        await until_equal(lambda: _answers(bank), 1)
+        (made,) = ok(await client.get(INTENTS))["paymentIntents"]
+        for key in ("", "payment:"):  # those that its credits are given with
+            taken = {"credits": 1, "idempotencyKey": f"{key}{made['processorPaymentId']}"}
+            ok(await client.post(f"/v1/sdk/customers/{CUSTOMER}/credits", json=taken))
+        await save(client, customerRef=other, topupAmountMajor=5)  # its charges tell when a sweep is through
+        for _ in range(3):
+            clock.advance(timedelta(hours=2))
+            await until_equal(lambda: balance(client, other), 50_000)
+            ok(await client.post(f"/v1/customers/{other}/credits/adjust", json={"credits": -50_000}))
+        found = (await config(client))["config"]
+        assert (found["failureCount"], "lockAcquiredAt" in found) == (0, True)
+        assert len([each for each in bank.charged if CUSTOMER in each]) == 1
+
+
+async def _answers(bank: Bank) -> int:
+    return len(bank.answers)

@@ -126,6 +126,11 @@ async def test_an_expiry_is_a_time_to_come_with_an_offset(timed: tuple[Clock, Cl
     assert await history(client) == []
 
 
+async def test_an_expiry_beyond_the_last_time_is_told_so(client: Client) -> None:
+    answer = await client.post(GRANTS, json={"credits": 5, "expiresAt": "9999-12-31T23:59:59-01:00"})
+    assert "year 10000" in faults(answer)["expiresAt"]
+
+
 async def test_a_clock_set_back_gives_no_credits_again(timed: tuple[Clock, Client]) -> None:
     clock, client = timed
     await give(client, 500, after(clock, hours=1))

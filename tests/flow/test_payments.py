@@ -96,6 +96,35 @@ async def test_a_customer_that_was_deleted_is_given_nothing(client: Client) -> N
     assert ok(await client.get("/v1/sdk/purchases"))["purchases"] == []
 
 
+async def test_a_grant_with_a_payments_id_for_a_key_takes_no_credits_from_it(client: Client) -> None:
+    made = await topup(client)
+    bonus = {"credits": 5, "idempotencyKey": made["processorPaymentId"]}
+    ok(await client.post(f"/v1/sdk/customers/{CUSTOMER}/credits", json=bonus))
+    await confirm(client, made)
+    for _ in range(2):
+        assert ok(await process(client, made))["creditsAdded"] == 250_000
+        assert await balance(client) == 250_005
+
+
+async def test_the_next_owner_of_a_ref_is_given_nothing_of_the_last_one(client: Client) -> None:
+    made, paid = await topup(client, key="late"), await topup(client, key="paid")
+    await confirm(client, paid)
+    ok(await client.delete(f"/v1/sdk/customers/{CUSTOMER}"))
+    error(await process(client, paid), 404, "customer_not_found")
+    new = {"email": "next@b.example", "reference": CUSTOMER}
+    ok(await client.post("/v1/sdk/customers", json=new), 201)
+    error(await process(client, paid), 404, "customer_not_found")
+    await confirm(client, made)
+    error(await process(client, made), 404, "customer_not_found")
+    assert await balance(client) == 0
+    card = await client.get("/v1/sdk/payment-method", params={"customerRef": CUSTOMER})
+    assert ok(card) == {"kind": "none"}
+    own = await topup(client, key="own")
+    await confirm(client, own)
+    ok(await process(client, own))
+    assert await balance(client) == 250_000
+
+
 async def test_a_one_time_purchase_says_so(client: Client) -> None:
     made = await intent(client, planRef=await plan(client, type="one-time", price=9900))
     await confirm(client, made)

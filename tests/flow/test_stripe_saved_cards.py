@@ -57,7 +57,9 @@ async def test_a_saved_card_is_charged_without_its_customer(
     await processor.create(
         msgspec.structs.replace(NEW, method_owner=METHOD.owner, method_id=METHOD.id), "key"
     )
-    assert stripe.asked.pop().fields["customer"] == METHOD.owner
+    fields = stripe.asked.pop().fields
+    assert fields["customer"] == METHOD.owner
+    assert fields["automatic_payment_methods[allow_redirects]"] == "never"
     stripe.answers = [(200, PAID | {"customer": METHOD.owner, "payment_method": METHOD.id})]
     charged = await processor.charge("pi_1", METHOD)
     assert (charged.status, charged.method) == (PaymentStatus.SUCCEEDED, METHOD)

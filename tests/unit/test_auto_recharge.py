@@ -119,3 +119,18 @@ def test_another_day_and_another_month_begin_at_midnight_utc() -> None:
     assert config.spent_in(midnight) == 3 * TERMS.amount
     assert config.may_charge(midnight, MOST_DAILY)
     assert config.spent_in(START + 30 * DAY_US) == 0
+
+
+def test_spending_is_told_in_the_currency_that_was_charged() -> None:
+    euros = RechargeTerms(threshold=500, amount=3000, currency="EUR", most_monthly=9_000)
+    config = begun(succeeded(begun(ready(), START), START), START)  # 20 dollars are in flight
+    config = saved(config, "cus_1", euros, START, enabled=True)
+    assert config.spent_in(START) == 0
+    config = succeeded(config, START)
+    assert config.spent_in(START) == 0
+    config = succeeded(begun(config, START), START)
+    assert config.spent_in(START) == 3000
+    config = saved(config, "cus_1", TERMS, START, enabled=True)
+    assert config.spent_in(START) == 4000
+    next_month = START + 30 * DAY_US
+    assert saved(config, "cus_1", euros, next_month, enabled=True).spent_in(next_month) == 0

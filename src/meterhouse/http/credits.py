@@ -27,6 +27,7 @@ from meterhouse.query.cursors import read_cursor, write_cursor
 _MAX_REASON: Final = 256
 _MAX_CREDITS: Final = 10**15
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
+_TOO_LATE: Final = "must be before the year 10000, UTC; leave it out for credits that never expire"
 _DISPLAYED_PLACES: Final = 9
 
 
@@ -248,7 +249,7 @@ def _read(said: CreditsBody, header: str | None, lowest: int) -> tuple[int, int 
         faults.append(FieldError("credits", f"must be a whole number, {sign}, of at most {_MAX_CREDITS}"))
     if said.reason is not None and (fault := text.description_fault(said.reason, _MAX_REASON)):
         faults.append(FieldError("reason", fault))
-    expires_at = None if said.expires_at is None else checked_time(said.expires_at, _LATEST)
+    expires_at = None if said.expires_at is None else checked_time(said.expires_at, _LATEST, _TOO_LATE)
     if isinstance(expires_at, str):
         faults.append(FieldError("expiresAt", expires_at))
     elif expires_at is not None and amount is not None and amount < 0:

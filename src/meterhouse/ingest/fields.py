@@ -184,8 +184,8 @@ class Fields:
         return found
 
 
-def checked_time(text: str, latest: datetime) -> int | str:
-    """Return microseconds since 1970, or the sentence that refuses the time."""
+def checked_time(text: str, latest: datetime, too_late: str = _AHEAD) -> int | str:
+    """Return microseconds since 1970, or the sentence that refuses the time; `too_late` after `latest`."""
     time = read_time(text)
     if time is None:
         return _NOT_A_TIME
@@ -194,7 +194,7 @@ def checked_time(text: str, latest: datetime) -> int | str:
     if time < EPOCH:
         return _BEFORE_1970
     if time > latest:
-        return _AHEAD
+        return too_late
     return to_microseconds(time)
 
 

@@ -1,52 +1,29 @@
-"""Auto-recharge: a saved card is charged for credits when a balance runs low (contract §3.7).
+"""Auto-recharge as customers ask for it (contract §3.7). `recharge_sweep` charges."""
 
-The charge runs in the background, never in the request that debits. Each is counted in a transaction before
-any money moves, and has its own idempotency key: after a crash, the repeat charges nothing more.
-"""
-
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from meterhouse.metering.payments import PaymentRequest, Payments, check_topup_currency
+from meterhouse.metering.payments import Payments, check_topup_currency
 from meterhouse.model.auto_recharge import (
     AutoRecharge,
-    abandoned,
-    begun,
     disabled,
-    failed,
     saved,
-    succeeded,
-    waiting,
     with_method,
 )
 from meterhouse.model.errors import (
     CustomerNotFound,
-    MeterhouseError,
+    PaymentNotFound,
+    PaymentRefused,
     PaymentsNotConfigured,
-    Refused,
-    ValidationFailed,
+    ProcessorUnavailable,
 )
 from meterhouse.model.event import to_microseconds
-from meterhouse.model.payment import PaymentPurpose, PaymentStatus, RechargeTerms, Setup
+from meterhouse.model.payment import RechargeTerms, Setup
 from meterhouse.model.tenant import Caller
-from meterhouse.ports import Catalog, Ledger
-
-_PAUSE_SECONDS: Final = 0.25
-_SHARE: Final = 10
-"""A sweep that took long is followed by a pause of so many times its length: it takes a tenth of the time."""
-_PAGE: Final = 200
-_CHARGES_AT_ONCE: Final = 4
-_RESUME_US: Final = 60_000_000
-"""A charge that has not ended after so long is taken up: the server stopped, or the processor was silent."""
-_UNDECIDED: Final = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
-_DESCRIPTION: Final = "Auto-recharge"
-_logger = structlog.get_logger()
+from meterhouse.ports import Catalog
 
 
 class Saved(Struct, frozen=True):
@@ -75,12 +52,18 @@ class AutoRecharges:
         return to_microseconds(self._now())
 
     async def get(self, caller: Caller, customer_ref: str) -> AutoRecharge | None:
-        """Return the customer's; one that waits for a card gets it where one was saved meanwhile."""
+        """Return the customer's; one that waits for a card gets it where one was saved meanwhile.
+
+        Where the processor cannot be asked for the card, the answer is the one without it.
+        """
         await self._check_customer(caller, customer_ref)
         config = await self._catalog.auto_recharges.get(caller.scope.id, customer_ref)
         if config is None or not config.enabled or config.method is not None:
             return config
-        return await self.completed(caller, config)
+        try:
+            return await self.completed(caller, config)
+        except (ProcessorUnavailable, PaymentNotFound, PaymentRefused, PaymentsNotConfigured):
+            return config
 
     async def save(
         self, caller: Caller, customer_ref: str, terms: RechargeTerms, *, enabled: bool, collect: bool
@@ -138,151 +121,3 @@ class AutoRecharges:
     async def _check_customer(self, caller: Caller, ref: str) -> None:
         if not await self._catalog.directory.known_customers(caller.scope.id, (ref,)):
             raise CustomerNotFound.named(ref)
-
-
-class RechargeSweep:
-    """Charges whoever's balance is below its threshold. One charge of a customer is in flight at most."""
-
-    def __init__(
-        self, catalog: Catalog, ledger: Ledger, payments: Payments, recharges: AutoRecharges
-    ) -> None:
-        self._catalog = catalog
-        self._ledger = ledger
-        self._payments = payments
-        self._recharges = recharges
-        self._resting: dict[tuple[int, str], int] = {}
-
-    async def once(self) -> None:
-        """Look at every balance that is watched, and charge where it is low."""
-        after: tuple[int, str] | None = None
-        while page := await self._catalog.auto_recharges.watched(after, _PAGE):
-            scope_id, last = page[-1]
-            after = (scope_id, last.customer_ref)
-            due = [each for each in await self._low(page) if self._is_due(*each)]
-            for i in range(0, len(due), _CHARGES_AT_ONCE):
-                await asyncio.gather(*(self._handle(*each) for each in due[i : i + _CHARGES_AT_ONCE]))
-            await asyncio.sleep(0)
-
-    async def run(self) -> None:
-        """Sweep four times a second, for ever; a failure is logged and tried again."""
-        while True:
-            began = asyncio.get_running_loop().time()
-            try:
-                await self.once()
-            except MeterhouseError as error:
-                _logger.warning("auto_recharge_sweep_failed", error=str(error))
-            took = asyncio.get_running_loop().time() - began
-            await asyncio.sleep(max(_PAUSE_SECONDS, took * _SHARE))
-
-    async def _low(self, page: Sequence[tuple[int, AutoRecharge]]) -> list[tuple[int, AutoRecharge]]:
-        """Return those whose balance is below the threshold, and those whose charge has not ended."""
-        found: list[tuple[int, AutoRecharge]] = []
-        for scope_id in dict.fromkeys(scope_id for scope_id, _ in page):
-            configs = [config for of, config in page if of == scope_id]
-            scope = await self._catalog.providers.scope_by_id(scope_id)
-            merchant = await self._catalog.providers.merchant(scope.provider_ref)
-            balances = await self._ledger.balances(scope_id, [each.customer_ref for each in configs])
-            found += [
-                (scope_id, each)
-                for each in configs
-                if each.charging is not None
-                or balances[each.customer_ref].credits
-                < merchant.credits_for(each.terms.threshold, each.terms.currency)
-            ]
-        return found
-
-    def _is_due(self, scope_id: int, config: AutoRecharge) -> bool:
-        now_us = self._recharges.now()
-        if self._resting.get((scope_id, config.customer_ref), 0) > now_us:
-            return False
-        self._resting.pop((scope_id, config.customer_ref), None)
-        if config.charging is not None:
-            return now_us - config.charging.since >= _RESUME_US
-        if config.method is None:
-            return config.retry_at is None or config.retry_at <= now_us
-        return config.may_charge(now_us, self._recharges.most_daily)
-
-    async def _handle(self, scope_id: int, config: AutoRecharge) -> None:
-        scope = await self._catalog.providers.scope_by_id(scope_id)
-        caller = Caller(scope, "auto-recharge")
-        try:
-            if config.method is None:
-                config = await self._recharges.completed(caller, config)
-                if config.method is None:
-                    await self._change(caller, config, waiting)
-                    return
-            if config.charging is None:
-                started = await self._begin(caller, config)
-                if started is None:
-                    return
-                config = started
-            await self._charge(caller, config)
-        except MeterhouseError as error:
-            self._resting[scope_id, config.customer_ref] = self._recharges.now() + _RESUME_US
-            _logger.warning("auto_recharge_failed", customer=config.customer_ref, error=str(error))
-
-    async def _begin(self, caller: Caller, seen: AutoRecharge) -> AutoRecharge | None:
-        """Count a charge and mark it in flight; None where another was begun since the balance was read."""
-        return await self._change(
-            caller,
-            seen,
-            lambda now, now_us: (
-                begun(now, now_us)
-                if now.charges == seen.charges and now.may_charge(now_us, self._recharges.most_daily)
-                else None
-            ),
-        )
-
-    async def _charge(self, caller: Caller, config: AutoRecharge) -> None:
-        """Bring the charge in flight to its end. Where the processor cannot be asked, it stays in flight."""
-        charging = config.charging
-        assert charging is not None  # noqa: S101 - it was begun
-        asked = PaymentRequest(
-            customer_ref=config.customer_ref,
-            purpose=PaymentPurpose.CREDIT_TOPUP,
-            amount=charging.amount,
-            currency=charging.currency,
-            description=_DESCRIPTION,
-            method=charging.method,
-        )
-        try:
-            payment = await self._payments.charge(caller, asked, config.key, wanted=config.enabled)
-        except PaymentsNotConfigured:
-            raise  # the customer's card is not at fault
-        except Refused as error:
-            await self._end(caller, config, _reason(error))
-            return
-        if payment.status is PaymentStatus.SUCCEEDED:
-            await self._end(caller, config, None)
-        elif payment.status not in _UNDECIDED:
-            await self._end(caller, config, payment.failure or f"The payment is {payment.status}.")
-
-    async def _end(self, caller: Caller, config: AutoRecharge, failure: str | None) -> None:
-        def change(now: AutoRecharge, now_us: int) -> AutoRecharge | None:
-            if now.charges != config.charges or now.charging is None:
-                return None  # ended already
-            if failure is None:
-                return succeeded(now, now_us)
-            return failed(now, failure, now_us) if now.enabled else abandoned(now, now_us)
-
-        await self._change(caller, config, change)
-        outcome = "auto_recharge_charged" if failure is None else "auto_recharge_declined"
-        _logger.info(outcome, customer=config.customer_ref, key=config.key, reason=failure)
-
-    async def _change(
-        self,
-        caller: Caller,
-        config: AutoRecharge,
-        change: Callable[[AutoRecharge, int], AutoRecharge | None],
-    ) -> AutoRecharge | None:
-        return await self._catalog.auto_recharges.save(
-            caller,
-            config.customer_ref,
-            lambda now, now_us: None if now is None else change(now, now_us),
-        )
-
-
-def _reason(error: Refused) -> str:
-    if isinstance(error, ValidationFailed):
-        return "; ".join(f"{each.path} {each.message}" for each in error.errors)
-    return str(error)

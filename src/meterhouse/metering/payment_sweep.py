@@ -1,13 +1,13 @@
 """Fulfilling payments that nobody processes: a browser that was closed, a server that stopped halfway."""
 
-import asyncio
 import time
 from typing import Final
 
 import structlog
 
+from meterhouse.metering.background import repeat
 from meterhouse.metering.payments import Payments
-from meterhouse.model.errors import MeterhouseError, Refused
+from meterhouse.model.errors import Refused, Unavailable
 from meterhouse.model.tenant import Caller
 from meterhouse.ports import Catalog
 
@@ -35,20 +35,22 @@ class PaymentSweep:
         due = await self._catalog.payments.unfulfilled(_WAIT_US, tuple(self._refused), _AT_ONCE)
         given = 0
         for scope_id, ref in due:
-            scope = await self._catalog.providers.scope_by_id(scope_id)
             try:
+                scope = await self._catalog.providers.scope_by_id(scope_id)
                 await self._payments.process(Caller(scope, "serve"), ref)
                 given += 1
-            except Refused as error:
+            except Unavailable:
+                raise  # no payment can be given now
+            except Exception as error:  # one payment must not keep the others waiting
                 self._refused[ref] = now + _AGAIN_SECONDS
-                _logger.warning("payment_not_given", payment=ref, error=str(error))
+                unforeseen = None if isinstance(error, Refused) else error
+                _logger.warning("payment_not_given", payment=ref, error=str(error), exc_info=unforeseen)
         return given
 
     async def run(self) -> None:
-        """Sweep four times a second, for ever; a failure is logged and tried again."""
-        while True:
-            try:
-                await self.once()
-            except MeterhouseError as error:
-                _logger.warning("payment_sweep_failed", error=str(error))
-            await asyncio.sleep(_PAUSE_SECONDS)
+        """Sweep four times a second, for ever; see `background.repeat`."""
+        await repeat("payment_sweep", self._sweep)
+
+    async def _sweep(self) -> float:
+        await self.once()
+        return _PAUSE_SECONDS

@@ -12,6 +12,7 @@ from meterhouse.model.credit import CreditKind, check_room
 from meterhouse.model.errors import (
     CustomerNotFound,
     Forbidden,
+    IdempotencyConflict,
     PaymentNotFound,
     PaymentsNotConfigured,
     PlanNotFound,
@@ -127,10 +128,11 @@ class Payments:
         return await self._give(caller, payment)
 
     async def charge(self, caller: Caller, asked: PaymentRequest, key: str, *, wanted: bool) -> Payment:
-        """Charge a saved card for what is asked, without the customer; give it once the charge succeeded.
+        """Charge a saved card for what is asked, without the customer. Nothing is given yet: see `process`.
 
         A repeat with the same key charges nothing more, and goes on where the last one stopped. wanted: False
-        looks only whether a charge that was begun has succeeded. Raises what `create` and `process` raise.
+        looks only whether a charge that was begun has succeeded. Raises what `create` raises, and
+        ProcessorUnavailable.
         """
         payment = await self.create(caller, asked, key)
         if payment.status is not PaymentStatus.SUCCEEDED:
@@ -139,7 +141,7 @@ class Payments:
             if wanted and asked.method is not None and intent.status in _CHARGEABLE:
                 intent = await processor.charge(payment.id, asked.method)
             payment = await self._catalog.payments.note(caller.scope.id, intent)
-        return await self._give(caller, payment)
+        return payment
 
     async def confirm(self, caller: Caller, ref: str, outcome: TestOutcome) -> Payment:
         """Pay in the sandbox, as a customer would in the browser. A paid payment stays paid.
@@ -179,7 +181,9 @@ class Payments:
         """Give the credits, then the plan: the credits' key is the payment's id, so a repeat moves none."""
         if payment.status is not PaymentStatus.SUCCEEDED or payment.fulfilled_at is not None:
             return payment
-        await self._check_customer(caller.scope.id, payment.customer_ref)
+        customer = await self._catalog.customers.get(caller.scope.id, payment.customer_ref)
+        if customer is None or customer.created_at > payment.created_at:  # another one has the ref now
+            raise CustomerNotFound.named(payment.customer_ref)
         if payment.credits:
             action = Credit(
                 scope_id=caller.scope.id,
@@ -189,7 +193,10 @@ class Payments:
                 reason="payment",
                 key=payment.id,
             )
-            await self._credits.move(action)
+            try:
+                await self._credits.move(action)
+            except IdempotencyConflict:  # the seller gave other credits with this key
+                await self._credits.move(msgspec.structs.replace(action, key=f"payment:{payment.id}"))
         return await self._catalog.payments.fulfil(caller, payment.id)
 
     async def _check_room(self, scope_id: int, payment: NewPayment) -> None:
@@ -207,6 +214,9 @@ class Payments:
             return await self._plan_quoted(caller, asked)
         amount, currency = asked.amount or 0, (asked.currency or "").upper()
         topup = asked.purpose is PaymentPurpose.CREDIT_TOPUP
+        if asked.recharge is not None:
+            merchant = await self._catalog.providers.merchant(caller.scope.provider_ref)
+            check_topup_currency(merchant, asked.recharge.currency, "autoRecharge.currency")
         return NewPayment(
             customer_ref=asked.customer_ref,
             purpose=asked.purpose,
@@ -258,11 +268,11 @@ class Payments:
         )
 
 
-def check_topup_currency(merchant: Merchant, currency: str) -> None:
+def check_topup_currency(merchant: Merchant, currency: str, path: str = "currency") -> None:
     """Raises ValidationFailed, naming the currencies that credits are sold in. currency: upper case."""
     if currency not in merchant.topup_currencies:
         raise ValidationFailed.of(
-            "currency", f"must be {' or '.join(merchant.topup_currencies)}, in which credits are sold"
+            path, f"must be {' or '.join(merchant.topup_currencies)}, in which credits are sold"
         )
 
 

@@ -1,17 +1,13 @@
 """The sweep writes expiries into the log. No answer depends on it: every read computes them by itself."""
 
-import asyncio
 from typing import Final
 
-import structlog
-
+from meterhouse.metering.background import repeat
 from meterhouse.metering.decide import decide
-from meterhouse.model.errors import MeterhouseError
 from meterhouse.model.ledger import Recording
 from meterhouse.ports import Ledger
 
 _PAUSE_SECONDS: Final = 1.0
-_logger = structlog.get_logger()
 
 
 class ExpirySweep:
@@ -28,11 +24,8 @@ class ExpirySweep:
         return is_due
 
     async def run(self) -> None:
-        """Sweep every second for ever; after a failure, try again."""
-        while True:
-            try:
-                more = await self.once()
-            except MeterhouseError as error:
-                more = False
-                _logger.warning("expiry_sweep_failed", error=str(error))
-            await asyncio.sleep(0 if more else _PAUSE_SECONDS)
+        """Sweep every second for ever, at once where there may be more; see `background.repeat`."""
+        await repeat("expiry_sweep", self._sweep)
+
+    async def _sweep(self) -> float:
+        return 0 if await self.once() else _PAUSE_SECONDS

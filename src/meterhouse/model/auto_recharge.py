@@ -43,7 +43,8 @@ class AutoRecharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     charges: how many were ever begun. charging: the one that was not ended yet; there is one at most.
     failures: in a row. failure: why the last charge failed. retry_at: no charge before it.
     day, day_charges: days since 1970, and the charges begun on that day, UTC.
-    month, spent: "YYYY-MM", and the minor units charged in that month, UTC.
+    month, spent: "YYYY-MM", and the minor units charged in that month, UTC, in the currency of `terms`.
+    spent_elsewhere: the same in other currencies.
     Times: microseconds since 1970.
     """
 
@@ -61,6 +62,7 @@ class AutoRecharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
     day_charges: int = 0
     month: str = ""
     spent: int = 0
+    spent_elsewhere: dict[str, int] = {}
     last_charge_at: int | None = None
     created_at: int
     updated_at: int
@@ -85,7 +87,7 @@ class AutoRecharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"auto-recharge:{self.customer_ref}:{self.created_at}:{self.charges}"
 
     def spent_in(self, at: int) -> int:
-        """Return the minor units that were charged in the month of a time."""
+        """Return the minor units that were charged in the month of a time, in the currency of `terms`."""
         return self.spent if self.month == month_of(at) else 0
 
     def charged_on(self, at: int) -> int:
@@ -109,6 +111,19 @@ class AutoRecharge(Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+def _spending(config: AutoRecharge, at: int) -> dict[str, int]:
+    """Return the minor units that were charged in the month of a time, by currency."""
+    if config.month != month_of(at):
+        return {}
+    return config.spent_elsewhere | {config.terms.currency: config.spent}
+
+
+def _with_spending(config: AutoRecharge, at: int, spending: dict[str, int]) -> AutoRecharge:
+    own = config.terms.currency
+    elsewhere = {currency: spent for currency, spent in spending.items() if currency != own and spent}
+    return replace(config, month=month_of(at), spent=spending.get(own, 0), spent_elsewhere=elsewhere)
+
+
 def month_of(at: int) -> str:
     """Return the UTC calendar month of a time, "YYYY-MM"."""
     return f"{datetime.fromtimestamp(at // 1_000_000, UTC):%Y-%m}"
@@ -122,9 +137,10 @@ def saved(
         return AutoRecharge(
             customer_ref=customer_ref, enabled=enabled, terms=terms, created_at=now_us, updated_at=now_us
         )
-    return replace(
+    after = replace(
         before, enabled=enabled, terms=terms, failures=0, failure=None, retry_at=None, updated_at=now_us
     )
+    return _with_spending(after, now_us, _spending(before, now_us))
 
 
 def disabled(before: AutoRecharge, now_us: int) -> AutoRecharge:
@@ -152,18 +168,19 @@ def begun(before: AutoRecharge, now_us: int) -> AutoRecharge:
 
 def succeeded(before: AutoRecharge, now_us: int) -> AutoRecharge:
     """Return it after its charge was paid and the credits were given."""
-    amount = 0 if before.charging is None else before.charging.amount
-    return replace(
+    spending, charging = _spending(before, now_us), before.charging
+    if charging is not None:
+        spending[charging.currency] = spending.get(charging.currency, 0) + charging.amount
+    after = replace(
         before,
         charging=None,
         failures=0,
         failure=None,
         retry_at=None,
-        month=month_of(now_us),
-        spent=before.spent_in(now_us) + amount,
         last_charge_at=now_us,
         updated_at=now_us,
     )
+    return _with_spending(after, now_us, spending)
 
 
 def failed(before: AutoRecharge, reason: str, now_us: int) -> AutoRecharge:

@@ -51,6 +51,8 @@ class StripeProcessor:
             wanted["description"] = new.description
         if new.method is not None:
             wanted["customer"] = new.method.owner
+            # Nobody is there to be sent to another page and back.
+            wanted["automatic_payment_methods"] = {"enabled": True, "allow_redirects": "never"}
         elif new.recharge is not None:
             wanted["customer"] = await self._owner(new.customer_ref, None, None, key)
             wanted["setup_future_usage"] = "off_session"

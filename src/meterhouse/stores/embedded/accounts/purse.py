@@ -5,7 +5,8 @@ keeps the credits that it reserved beyond their expiry; they expire when it give
 """
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -58,10 +59,14 @@ class Purse(Struct, array_like=True):
     def expire(self, grant: int, credits_: int) -> Sequence[Lot]:
         """Take credits of one grant away; return its lot where that is used up by it."""
         self.credits -= credits_
-        for lot in self.lots:
+        for place, lot in enumerate(self.lots):  # it is among the first ones
             if lot.grant == grant:
                 lot.left -= credits_
-        return self._without_used_up()
+                if lot.left:
+                    break
+                del self.lots[place]
+                return (lot,)
+        return ()
 
     def reserve(self, hold: int, credits_: int) -> None:
         """Keep free credits for a hold."""
@@ -80,15 +85,15 @@ class Purse(Struct, array_like=True):
 
     def due(self, at: int) -> list[int]:
         """Return the times at which lots expire, up to a time, each lot's own."""
-        return [lot.expires_at for lot in self.lots if lot.expires_at <= at]
+        return [lot.expires_at for lot in self._expired(at)]
 
     def lapsed(self, at: int) -> list[tuple[int, int]]:
         """Return the grants of which credits have expired by a time and are free, and how many these are."""
-        return [(lot.grant, free) for lot in self.lots if lot.expires_at <= at and (free := lot.free)]
+        return [(lot.grant, free) for lot in self._expired(at) if (free := lot.free)]
 
     def lapsing(self, hold: int, at: int) -> int:
         """Return how many of the credits that a hold keeps have expired by a time."""
-        return sum(lot.held.get(hold, 0) for lot in self.lots if lot.expires_at <= at)
+        return sum(lot.held.get(hold, 0) for lot in self._expired(at))
 
     def expiring(self, at: int) -> tuple[Expiring, ...]:
         """Return what expires after a time, see `model.credit.Balance`."""
@@ -97,6 +102,10 @@ class Purse(Struct, array_like=True):
             if lot.expires_at > at:
                 found[lot.expires_at] = found.get(lot.expires_at, 0) + lot.left
         return tuple(Expiring(credits_, time) for time, credits_ in found.items())
+
+    def _expired(self, at: int) -> Iterator[Lot]:
+        """Yield the lots whose time has come by then. None is taken away meanwhile."""
+        return takewhile(lambda lot: lot.expires_at <= at, self.lots)
 
     def _take(self, credits_: int) -> list[Lot]:
         for lot in self.lots:

@@ -31,6 +31,11 @@ from meterhouse.stores.embedded.database import Database
 
 _FIELDS: Final = Payment.__struct_fields__  # each is a column of the same name
 _COLUMNS: Final = ", ".join(_FIELDS)
+_OWN: Final = (
+    "created_at >= coalesce((SELECT customer.created_at FROM customer"
+    " WHERE customer.scope_id = payment_intent.scope_id AND customer.ref = payment_intent.customer_ref), 0)"
+)
+"""Not of a deleted customer whose ref this one has: it may have been paid after that one was deleted."""
 
 
 class SqlitePayments:
@@ -115,7 +120,7 @@ class SqlitePayments:
     async def method(self, scope_id: int, customer_ref: str) -> SavedMethod | None:
         found = self._database.reader().execute(
             "SELECT method_owner, method_id FROM payment_intent WHERE scope_id = ? AND customer_ref = ?"
-            " AND status = ? AND method_id IS NOT NULL ORDER BY updated_at DESC, id LIMIT 1",
+            f" AND status = ? AND method_id IS NOT NULL AND {_OWN} ORDER BY updated_at DESC, id LIMIT 1",
             (scope_id, customer_ref, PaymentStatus.SUCCEEDED),
         )
         row = found.fetchone()
@@ -125,7 +130,7 @@ class SqlitePayments:
         found = self._database.reader().execute(
             "SELECT card_brand, card_last4, card_exp_month, card_exp_year FROM payment_intent"
             " WHERE scope_id = ? AND customer_ref = ? AND status = ? AND card_last4 IS NOT NULL"
-            " ORDER BY updated_at DESC, id LIMIT 1",
+            f" AND {_OWN} ORDER BY updated_at DESC, id LIMIT 1",
             (scope_id, customer_ref, PaymentStatus.SUCCEEDED),
         )
         row = found.fetchone()
