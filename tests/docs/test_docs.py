@@ -24,6 +24,8 @@ PAGES = sorted(
     ]
 )
 _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+_SECTION = re.compile(r"\]\(([^)#:\s]*)#([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -45,6 +47,18 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in _LINK.findall(page.read_text(encoding="utf-8")):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_sections_lead_to_a_heading(page: Path) -> None:
+    for target, section in _SECTION.findall(page.read_text(encoding="utf-8")):
+        there = (page.parent / target) if target else page
+        headings = _HEADING.findall(there.read_text(encoding="utf-8"))
+        assert section in {_anchor(heading) for heading in headings}, f"{target}#{section}"
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
