@@ -85,7 +85,13 @@ def test_hot_routes_are_described_from_the_structs_that_decode_them(document: di
     schemas = document["components"]["schemas"]
     event = schemas["EventBody"]
     assert list(event["properties"]) == list(EventBody.__struct_encode_fields__)
-    assert event["required"] == ["type", "customerRef", "units"]
+    assert event["required"] == []
+    assert event["allOf"] == [
+        {"anyOf": [{"required": [name]} for name in names]}
+        for names in (
+            ("type", "actionType"), ("customerRef", "customerId", "externalRef"), ("units", "actionType"),
+        )
+    ]  # fmt: skip
     units = event["properties"]["units"]
     assert (units["type"], units["minimum"], units["maximum"]) == ("number", 0, 10**15)
     assert schemas["BulkBody"]["properties"]["events"]["items"]["$ref"].endswith("/EventBody")

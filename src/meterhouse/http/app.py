@@ -142,7 +142,7 @@ def _table(
         Route("PUT", "/v1/sdk/products/{reference:str}/plans/{plan_reference:str}", "updatePlan", plan.change),
         Route("DELETE", "/v1/sdk/products/{reference:str}/plans/{plan_reference:str}", "deletePlan", plan.delete),
         # Purchases, credits and payments
-        Route("POST", "/v1/sdk/activate", "activatePlan", purchase.activate),
+        Route("POST", "/v1/sdk/activate", "activatePlan", purchase.activate, errors=(404,)),
         Route("GET", "/v1/sdk/purchases", "listPurchases", purchase.matching, answers=LISTED),
         Route("GET", "/v1/sdk/purchases/customer/{reference:str}", "listCustomerPurchases", purchase.of_customer, answers=LISTED),
         Route("GET", "/v1/sdk/purchases/product/{reference:str}", "listProductPurchases", purchase.of_product, answers=LISTED),

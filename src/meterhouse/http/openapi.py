@@ -58,6 +58,13 @@ _REQUIRED: Final = {
     "NewProduct": ["name"],
     "NewMeter": ["name"],
 }
+# Several names of one field: one of them is required.
+_NAMES: Final = {
+    "customerRef": ("customerRef", "customerId", "externalRef"),
+    "productRef": ("productRef", "productReference"),
+    "type": ("type", "actionType"),
+    "units": ("units", "actionType"),  # whose default is 1 unit
+}
 _END: Final = re.compile(r"[.;](?:\s|$)")
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -70,10 +77,7 @@ def document(table: Sequence[Route]) -> bytes:
     usage = schema["paths"]["/v1/usage"]["get"]["responses"]["200"]["content"]
     usage["text/csv"] = {"schema": {"type": "string"}}
     for name, required in _REQUIRED.items():
-        component = components[name]
-        component["required"] = required
-        for field in required:
-            component["properties"][field] = _not_null(component["properties"][field])
+        _require(components[name], required)
     for component in components.values():
         for name, field in component.get("properties", {}).items():
             if field.get("description") == NUMBER:  # it is checked after decoding
@@ -88,6 +92,21 @@ def document(table: Sequence[Route]) -> bytes:
         "session": {"type": "apiKey", "in": "cookie", "name": cookies.NAME},
     }
     return msgspec.json.encode(schema)
+
+
+def _require(component: Json, required: Sequence[str]) -> None:
+    """Add the fields that a body must have, by any of the names that it takes for each."""
+    properties = component["properties"]
+    component["required"] = []
+    for field in required:
+        names = [name for name in _NAMES.get(field, (field,)) if name in properties]
+        for name in names:
+            properties[name] = _not_null(properties[name])
+        if len(names) == 1:
+            component["required"] += names
+        else:
+            either = {"anyOf": [{"required": [name]} for name in names]}
+            component.setdefault("allOf", []).append(either)
 
 
 def _framework_schema(table: Sequence[Route]) -> Json:

@@ -53,7 +53,7 @@ EVENT_COLUMNS: Final = (
     " timestamp, received_at, idempotency_key, properties, meter, outcome, purchase_ref, details"
 )
 _NO_DETAILS: Final = Details()
-_NO_DOUBLE: Final = re.compile(r"[0-9]E[+-][0-9]|[0-9.]{17}")
+_NO_DOUBLE: Final = re.compile(r"[0-9](?:E[+-][0-9]|[0-9.]{16})")
 _read_properties: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _read_details: Final = msgspec.json.Decoder(Details).decode
 
