@@ -85,7 +85,7 @@ def test_hot_routes_are_described_from_the_structs_that_decode_them(document: di
     schemas = document["components"]["schemas"]
     event = schemas["EventBody"]
     assert list(event["properties"]) == list(EventBody.__struct_encode_fields__)
-    assert event["required"] == ["type", "customerRef", "units"]
+    assert event["required"] == ["type", "units"]
     units = event["properties"]["units"]
     assert (units["type"], units["minimum"], units["maximum"]) == ("number", 0, 10**15)
     assert schemas["BulkBody"]["properties"]["events"]["items"]["$ref"].endswith("/EventBody")
@@ -121,3 +121,16 @@ async def test_the_server_says_that_it_is_up_and_how_it_does(nobody: Client) -> 
     assert metrics.headers["content-type"].startswith("text/plain; version=")
     assert 'route="/v1/sdk/customers/{reference}",status="401"' in metrics.text
     assert "cus_secret" not in metrics.text
+
+
+def test_either_name_of_a_customer_is_enough(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert not [
+        name
+        for name, schema in schemas.items()
+        if "externalRef" in schema.get("properties", {}) and "customerRef" in schema.get("required", [])
+    ]
+    for name in ("EventBody", "UsageBody", "MeterEventBody", "LimitBody", "PaymentBody"):
+        either = schemas[name]["anyOf"]
+        assert [each["required"] for each in either] == [["customerRef"], ["externalRef"]]
+        assert [each["properties"][each["required"][0]]["type"] for each in either] == ["string", "string"]

@@ -70,10 +70,7 @@ def document(table: Sequence[Route]) -> bytes:
     usage = schema["paths"]["/v1/usage"]["get"]["responses"]["200"]["content"]
     usage["text/csv"] = {"schema": {"type": "string"}}
     for name, required in _REQUIRED.items():
-        component = components[name]
-        component["required"] = required
-        for field in required:
-            component["properties"][field] = _not_null(component["properties"][field])
+        _require(required, components[name])
     for component in components.values():
         for name, field in component.get("properties", {}).items():
             if field.get("description") == NUMBER:  # it is checked after decoding
@@ -88,6 +85,20 @@ def document(table: Sequence[Route]) -> bytes:
         "session": {"type": "apiKey", "in": "cookie", "name": cookies.NAME},
     }
     return msgspec.json.encode(schema)
+
+
+def _require(required: Sequence[str], component: Json) -> None:
+    """Note the required fields of a body; where externalRef can name the customer, either of the two is."""
+    fields = component["properties"]
+    if "customerRef" in required and "externalRef" in fields:
+        component["anyOf"] = [
+            {"required": [name], "properties": {name: _not_null(fields[name])}}
+            for name in ("customerRef", "externalRef")
+        ]
+        required = [name for name in required if name != "customerRef"]
+    component["required"] = required
+    for field in required:
+        fields[field] = _not_null(fields[field])
 
 
 def _framework_schema(table: Sequence[Route]) -> Json:
