@@ -210,7 +210,7 @@ async def test_an_unknown_customer_is_not_found(client: Client, stranger: Client
         error(await who.put(PATH, json=ASKED | query), 404, "customer_not_found")
         error(await who.delete(PATH, params=query), 404, "customer_not_found")
     for answer in (await client.get(PATH), await client.delete(PATH)):
-        assert faults(answer) == {"customerRef": "is required"}
+        assert "externalRef" in faults(answer)["customerRef"]
 
 
 async def test_the_next_owner_of_a_deleted_customers_ref_is_charged_nothing(client: Client) -> None:

@@ -127,3 +127,20 @@ async def test_the_server_says_that_it_is_up_and_how_it_does(nobody: Client) -> 
     assert metrics.headers["content-type"].startswith("text/plain; version=")
     assert 'route="/v1/sdk/customers/{reference}",status="401"' in metrics.text
     assert "cus_secret" not in metrics.text
+
+
+def test_either_name_of_a_customer_is_enough(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert not [
+        name
+        for name, schema in schemas.items()
+        if "externalRef" in schema.get("properties", {}) and "customerRef" in schema.get("required", [])
+    ]
+    for name in ("EventBody", "UsageBody", "MeterEventBody", "LimitBody", "PaymentBody"):
+        names = [
+            [field for each in either["anyOf"] for field in each["required"]]
+            for either in schemas[name]["allOf"]
+        ]
+        (customer,) = (each for each in names if "customerRef" in each)
+        assert {"customerRef", "externalRef"} <= set(customer)
+        assert {schemas[name]["properties"][each]["type"] for each in customer} == {"string"}

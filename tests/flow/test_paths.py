@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from meterhouse.http.edge import ASGIScope, Edge, Message, Receive, Send
 from tests.conftest import Client
 from tests.flow.answers import ok
 from tests.flow.shop import CUSTOMER, PRODUCT
@@ -67,6 +68,26 @@ async def test_head_answers_as_get_without_the_body(client: Client, routes: list
             got, head = await client.get(spelling), await client.head(spelling)
             assert (head.status_code, head.content) == (got.status_code, b""), spelling
             assert head.headers.get("content-type") == got.headers.get("content-type"), spelling
+
+
+async def test_a_head_sends_no_byte_of_a_body() -> None:
+    """httpx leaves out the body of a HEAD itself, so the messages are looked at."""
+    sent: list[Message] = []
+
+    async def page(scope: ASGIScope, receive: Receive, send: Send) -> None:
+        assert scope["method"] == "GET"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"page"})
+
+    async def nothing() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def note(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": "/", "headers": [], "query_string": b""}
+    await Edge({}, lambda _: "GET, HEAD", page)(scope, nothing, note)
+    assert [message.get("body") for message in sent] == [None, b""]
 
 
 async def test_head_needs_a_credential_where_get_does(nobody: Client) -> None:

@@ -28,6 +28,7 @@ BAD = (
     b"nonsense",
     b'"text"',
     b"[1]",
+    b'{"properties":{"prompt":"\\ud83d"},"nested":' + b"[" * 2_000 + b"]" * 2_000 + b"}",
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -75,6 +76,7 @@ def test_a_bulk_that_is_stored_whole_names_the_bad_record(bad: bytes) -> None:
         b'{"in":{"events":[{}]}}',
         b'{"events":[{}], nonsense}',
         b'{"events":' + b"[" * 100_000,
+        b'{"events":["\\ud83d",[' + b"[]," * 1_000_000 + b"[]]]}",
     ],
 )
 def test_a_text_that_is_broken_around_the_events_has_no_elements(body: bytes) -> None:

@@ -137,6 +137,23 @@ def test_a_wrong_flag_is_named_as_it_was_typed(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("key create --environment prod", "'prod' is not one of 'sandbox', 'live'"),
+        ("export --format xml", "'xml' is not one of"),
+        ("import a.csv --round 10", "must be at most 9"),
+        ("import a.csv --after-line -1", "must be at least 0"),
+        ("import a.csv --round many", "must be a whole number"),
+    ],
+)
+def test_a_wrong_value_of_an_option_is_said_in_plain_words(arguments: str, said: str) -> None:
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(ALL, arguments.split())
+    assert done.exit_code == 2
+    assert f"': {said}" in done.stderr
+    assert not re.search("Value error|Input should|parse", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
     ("variable", "meant"), [("METERHOUSE_PROT", "METERHOUSE_PORT"), ("METERHOUSE_port ", "METERHOUSE_PORT")]
 )
 def test_an_unknown_variable_is_named_with_the_one_that_was_meant(variable: str, meant: str) -> None:

@@ -153,7 +153,16 @@ def test_a_forwarded_list_at_the_end_begins_with_the_client(tail: str, client: s
     assert (read["address"], read["peer"]) == (client, OTHER)
 
 
-@pytest.mark.parametrize("tail", [' "junk, 10.0.0.5"', ' "10.0.0.2:80"', f' "{CLIENT}:1234, 10.0.0.5"'])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        ' "junk, 10.0.0.5"',
+        ' "10.0.0.2:80"',
+        f' "{CLIENT}:1234, 10.0.0.5"',
+        f' "for={CLIENT};proto=https"',
+        f' "proto=https; For={CLIENT}, for=10.0.0.5"',
+    ],
+)
 def test_a_forwarded_list_without_a_sure_client_is_unclear(tail: str) -> None:
     assert isinstance(values(f"{OTHER} - -", AGENT + tail)["address"], Unclear)
 

@@ -39,6 +39,7 @@ def test_what_cannot_work_is_a_sentence(tmp_path: Path, arguments: tuple[str, ..
     [
         ((), "A row is known by its text; --key Request_ID knows it by that column"),
         (("--key", "x"), "--key: there is no column 'x'"),
+        (("--key", ""), "--key: there is no column ''"),
         (("--type-from", "n"), "Give --type TYPE or --type-from COLUMN, not both"),
         (("--time-format", "compact", "--timestamp", "x"), "--timestamp: there is no column 'x'"),
     ],

@@ -93,3 +93,54 @@ print(os.wait()[1], file=sys.stderr)
     assert (status, errors) == (0, f"{int(signal.SIGTERM)}\n")
     assert sorted(stand_in.events) == sorted(keys)
     assert max(stand_in.sent.values()) == 1
+
+
+SERVED = """
+import asyncio, uvicorn
+from meterhouse_sdk import _exit
+
+signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as where uvicorn loads the application
+client = Meterhouse()
+
+def add_as_a_lease():
+    late = threading.Thread(target=_exit.at_exit, args=(lambda: os.write(1, b"settled\\n"),))
+    late.start()
+    late.join()
+
+async def app(scope, receive, send):
+    await receive()
+    {begin}
+    await send({{"type": "lifespan.startup.complete"}})
+    os.kill(os.getpid(), signal.SIGTERM)
+    await receive()
+    await send({{"type": "lifespan.shutdown.complete"}})
+
+config = uvicorn.Config(app, port=0, log_level="error")
+{serve}
+"""
+BEGUN = {
+    "buffer": """EventBuffer(max_delay_seconds=3600).add(type="usage.call", customer_ref="cus_1", units=1)""",
+    "paywall": """client.payable(product="prd_1")(lambda customer_ref: 1); add_as_a_lease()""",
+}
+SERVERS = {
+    "process": "uvicorn.Server(config).run()",
+    "task": """
+async def main():
+    await uvicorn.Server(config).serve()
+    await asyncio.Event().wait()
+
+_exit._LOOP_SECONDS = 0.1
+asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.parametrize("serve", SERVERS)
+@pytest.mark.parametrize("begun", BEGUN)
+def test_a_process_under_uvicorn_that_is_terminated_delivers(
+    stand_in: StandInOnPort, begun: str, serve: str
+) -> None:
+    program = SERVED.format(begin=BEGUN[begun], serve=SERVERS[serve])
+    printed, errors, status = run(stand_in, "", program)
+    assert (errors, status) == ("", -signal.SIGTERM)
+    assert (len(stand_in.events), printed) == ((1, []) if begun == "buffer" else (0, ["settled"]))

@@ -1,7 +1,9 @@
-"""Help pages that name the kind of a value in plain words, not by Python's types."""
+"""Help pages and complaints that name the kind of a value in plain words, not by Python's types."""
 
+import re
 from typing import Any, Final
 
+from typer import BadParameter
 from typer.core import TyperGroup
 
 _WORDS: Final = {
@@ -14,12 +16,27 @@ _WORDS: Final = {
     "<float range>": "NUMBER",
     "<path>": "PATH",
 }
+_COMPLAINTS: Final = (
+    (re.compile(r"Value error, "), ""),
+    (re.compile(r"Input should be a valid integer.*"), "must be a whole number"),
+    (re.compile(r"Input should be less than or equal to "), "must be at most "),
+    (re.compile(r"Input should be greater than or equal to "), "must be at least "),
+    (re.compile(r"Input should be"), "must be"),
+)
 
 
 class PlainGroup(TyperGroup):
     """The top of the command line; the help of every command below it is worded too."""
 
-    def get_params(self, ctx: Any) -> Any:  # Any: Typer keeps these classes to itself
+    def invoke(self, ctx: Any) -> Any:  # Any: Typer keeps these classes to itself
+        try:
+            return super().invoke(ctx)
+        except BadParameter as error:
+            for said, plain in _COMPLAINTS:
+                error.message = said.sub(plain, error.message)
+            raise
+
+    def get_params(self, ctx: Any) -> Any:  # Any: as above
         return [_worded(param, ctx) for param in super().get_params(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # Any: as above

@@ -65,7 +65,7 @@ def import_(  # noqa: PLR0913, PLR0917 - the options of the command
     """
     said = Asked(
         type=type_ or "", type_from=type_from, units=units, customer=customer or "",
-        timestamp=timestamp or "", key=(key,) if key else (),
+        timestamp=timestamp or "", key=() if key is None else (key,),
         product=product, properties=properties or (), also=also or (),
     )  # fmt: skip
     with sentences(), ExitStack() as stack:

@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from meterhouse.ingest.fields import REF_LENGTH, REQUIRED, Fields
+from meterhouse.ingest.fields import CUSTOMER_REQUIRED, REF_LENGTH, REQUIRED, Fields
 from meterhouse.model.errors import CustomerNotFound, FieldError, ValidationFailed
 from meterhouse.model.ref import MAX_CHARACTERS as MAX_REF
 from meterhouse.model.ref import is_unknown_external
@@ -79,7 +79,7 @@ def ref_faults(required: Refs, optional: Refs | None = None) -> list[FieldError]
     """Return the faults of refs, by path; optional ones may be None."""
     given = {path: ref for path, ref in (optional or {}).items() if ref is not None}
     return [
-        FieldError(path, REF_LENGTH if ref else REQUIRED)
+        FieldError(path, REF_LENGTH if ref else CUSTOMER_REQUIRED if path == "customerRef" else REQUIRED)
         for path, ref in {**required, **given}.items()
         if not ref or len(ref) > MAX_REF
     ]

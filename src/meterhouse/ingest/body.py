@@ -53,21 +53,33 @@ class Rules(Struct):
     externals: Mapping[str, str] = {}
 
 
-def read_event(body: EventBody, key: str | None, rules: Rules, columns: Columns) -> Rejection | None:
+def read_event(  # noqa: C901 - one branch for each field
+    body: EventBody, key: str | None, rules: Rules, columns: Columns
+) -> Rejection | None:
     """Append the event to `columns`, or return why it is refused and leave them untouched.
 
     key: the idempotency key from the request's header, where there is one; the body's wins.
     """
     fields = Fields(rules.externals)
-    type_ = fields.type(body.type, body.action_type, rules.known_types)
-    customer_ref = fields.customer(body)
-    product_ref = fields.product(body)
+    type_, customer_ref, product_ref = body.type or "", body.customer_ref or "", body.product_ref
+    timestamp = buffered_at = properties = None
+    # Checks that known names and absent fields pass are left out: they take a third of an event's time.
+    if type_ not in rules.known_types:
+        type_ = fields.type(body.type, body.action_type, rules.known_types)
+    if customer_ref not in rules.customers or body.customer_id is not None or body.external_ref is not None:
+        customer_ref = fields.customer(body)
+    if body.product_reference is not None or (product_ref is not None and product_ref not in rules.products):
+        product_ref = fields.product(body)
     default_units = NANO if body.type is None and body.action_type is not None else None
     whole, nano = fields.units("units", body.units, default_units)
-    timestamp = fields.time("timestamp", body.timestamp, rules.latest)
-    buffered_at = fields.time("bufferedAt", body.buffered_at, rules.latest)
-    key = fields.key(body.idempotency_key, key)
-    properties = fields.properties("properties", body.properties)
+    if body.timestamp is not None:
+        timestamp = fields.time("timestamp", body.timestamp, rules.latest)
+    if body.buffered_at is not None:
+        buffered_at = fields.time("bufferedAt", body.buffered_at, rules.latest)
+    if body.idempotency_key is not None or key is not None:
+        key = fields.key(body.idempotency_key, key)
+    if body.properties is not UNSET:
+        properties = fields.properties("properties", body.properties)
     if fields.faults:
         return Rejection("validation_failed", tuple(fields.faults))
     if customer_ref not in rules.customers:

@@ -10,9 +10,12 @@ import msgspec
 from meterhouse.model.errors import PayloadTooLarge
 
 MAX_BULK_EVENTS: Final = 10_000
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:"]', re.DOTALL)
-_OPENED_BY: Final = {b"}": b"{", b"]": b"["}
-_MAX_DEPTH: Final = 1_000
+_STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
+_TOKEN: Final = re.compile(rb"(" + _STRING + rb'|[{}\[\],:"])', re.DOTALL)
+_BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING + rb')*+([{}\[\]"])', re.DOTALL)
+_MAX_BRACKETS: Final = 1_000_000  # so that the search takes less than two seconds
+_ELEMENT_DEPTH: Final = 3  # brackets around what is inside an element: there only brackets matter
+_OPENED_BY: Final = {b"}": ord("{"), b"]": ord("[")}
 
 
 def check_count(events: int) -> None:
@@ -63,17 +66,20 @@ def _cuts(body: bytes, name: bytes) -> list[int]:
 def _structure(body: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield each string, bracket, comma and colon with its position and the number of brackets around it.
 
-    Raises ValueError where brackets do not match, are too many, or a string does not end.
+    Of what is inside an element only the brackets come. Raises ValueError where brackets do not match or are
+    too many, or a string does not end.
     """
-    opened: list[bytes] = []
-    for token in _TOKEN.finditer(body):
-        text = token[0]
+    opened = bytearray()
+    at = brackets = 0
+    while token := (_TOKEN.search if len(opened) < _ELEMENT_DEPTH else _BRACKET.match)(body, at):
+        text, at = token[1], token.end()
         if text in _OPENED_BY and (not opened or opened.pop() != _OPENED_BY[text]):
             raise ValueError("brackets do not match")
-        if text == b'"' or len(opened) > _MAX_DEPTH:
-            raise ValueError("a string does not end, or the nesting is too deep")
-        yield text, token.start(), len(opened)
+        brackets += text in _OPENED_BY
+        if text == b'"' or brackets > _MAX_BRACKETS or len(opened) > _MAX_BRACKETS:
+            raise ValueError("a string does not end, or there are too many brackets")
+        yield text, token.start(1), len(opened)
         if text in (b"{", b"["):
-            opened.append(text)
+            opened += text
     if opened:
         raise ValueError("brackets do not match")

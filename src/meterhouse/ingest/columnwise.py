@@ -19,7 +19,10 @@ def read_columns(bodies: Sequence[EventBody], keys: Sequence[str | None], rules:
 
     keys: the idempotency key of each event, its own or the header's.
     """
-    if any(body.customer_id is not None or body.product_reference is not None for body in bodies):
+    if not (
+        _are_absent([body.customer_id for body in bodies])
+        and _are_absent([body.product_reference for body in bodies])
+    ):
         return None
     types = [body.type for body in bodies]
     customers = _customers(bodies, rules)
@@ -37,7 +40,7 @@ def read_columns(bodies: Sequence[EventBody], keys: Sequence[str | None], rules:
     if not are_good or amounts is None or times is None or buffered is None or properties is None:
         return None
     columns = Columns(types, customers, products, *amounts, times, list(keys), properties)  # type: ignore[arg-type]  # no None among types and customers
-    if any(at is not None for at in buffered):
+    if not _are_absent(buffered):
         columns.buffered_at = [at if time is None else None for at, time in zip(buffered, times, strict=True)]
     return columns
 
@@ -45,8 +48,8 @@ def read_columns(bodies: Sequence[EventBody], keys: Sequence[str | None], rules:
 def _customers(bodies: Sequence[EventBody], rules: Rules) -> list[str | None]:
     """Return each event's customer; None, which is never good, where its two names do not agree."""
     refs = [body.customer_ref for body in bodies]
-    if not rules.externals:
-        return [ref if body.external_ref is None else None for ref, body in zip(refs, bodies, strict=True)]
+    if _are_absent([body.external_ref for body in bodies]):
+        return refs
     named = [None if body.external_ref is None else rules.externals.get(body.external_ref) for body in bodies]
     return [
         ref if body.external_ref is None else (found if ref in (None, found) else None)
@@ -68,6 +71,8 @@ def _amounts(values: Sequence[object]) -> tuple[list[int], list[int]] | None:
 
 
 def _times(texts: Sequence[str | None], rules: Rules) -> list[int | None] | None:
+    if _are_absent(texts):
+        return [None] * len(texts)
     times: list[int | None] = []
     for text in texts:
         time = None if text is None else checked_time(text, rules.latest)
@@ -78,6 +83,8 @@ def _times(texts: Sequence[str | None], rules: Rules) -> list[int | None] | None
 
 
 def _properties(raws: Sequence[Raw | UnsetType]) -> list[str | None] | None:
+    if raws.count(UNSET) == len(raws):
+        return [None] * len(raws)
     found: list[str | None] = []
     for raw in raws:
         text = None if raw is UNSET else read_properties(bytes(raw))
@@ -85,3 +92,8 @@ def _properties(raws: Sequence[Raw | UnsetType]) -> list[str | None] | None:
             return None
         found.append(text)
     return found
+
+
+def _are_absent(values: Sequence[object]) -> bool:
+    """Whether none of the events has this field."""
+    return values.count(None) == len(values)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from meterhouse.ingest.body import EventBody
 from meterhouse.ingest.bulk import check_count, elements_of
@@ -24,8 +24,13 @@ class BulkBody(Struct):
     events: list[EventBody]
 
 
+class _Elements(Struct):
+    events: list[Raw]
+
+
 _event: Final = msgspec.json.Decoder(EventBody, float_hook=Decimal)
 _bulk: Final = msgspec.json.Decoder(BulkBody, float_hook=Decimal)
+_elements: Final = msgspec.json.Decoder(_Elements)
 
 
 def decode_event(body: bytes) -> EventBody:
@@ -41,10 +46,18 @@ def decode_bulk(body: bytes) -> Sequence[EventBody | Rejection]:
     try:
         return guarded(_bulk.decode, body).events
     except ValidationFailed as error:
-        elements = elements_of(body, "events")
+        elements = _elements_of(body)
         if elements is None:
             raise error from None
         return _each_alone(elements)
+
+
+def _elements_of(body: bytes) -> Sequence[bytes | Raw] | None:
+    """Return the texts of the events, None as `bulk.elements_of`: a slower search, for what is not JSON."""
+    try:
+        return _elements.decode(body).events
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return elements_of(body, "events")
 
 
 def decode_lines(body: bytes) -> Sequence[EventBody | Rejection]:
@@ -55,12 +68,12 @@ def decode_lines(body: bytes) -> Sequence[EventBody | Rejection]:
         return _each_alone([line for line in body.splitlines() if line.strip()])
 
 
-def _each_alone(texts: Sequence[bytes]) -> Sequence[EventBody | Rejection]:
+def _each_alone(texts: Sequence[bytes | Raw]) -> Sequence[EventBody | Rejection]:
     check_count(len(texts))  # before the work of telling each why
     return [_alone(text) for text in texts]
 
 
-def _alone(text: bytes) -> EventBody | Rejection:
+def _alone(text: bytes | Raw) -> EventBody | Rejection:
     try:
         return guarded(_event.decode, text)
     except ValidationFailed as error:
@@ -68,8 +81,8 @@ def _alone(text: bytes) -> EventBody | Rejection:
 
 
 def guarded(
-    decode: Callable[[bytes], T],
-    body: bytes,
+    decode: Callable[[bytes | Raw], T],
+    body: bytes | Raw,
     of: Any = None,  # Any: a type
 ) -> T:
     """Return the decoded body. Raises ValidationFailed where `decode` refuses it.
@@ -81,7 +94,7 @@ def guarded(
     except msgspec.ValidationError as error:
         raise ValidationFailed((field_error(str(error), of),)) from None
     except msgspec.DecodeError as error:
-        if not body.strip():
+        if not bytes(body).strip():
             raise ValidationFailed.of("", "a JSON body is required") from None
         raise ValidationFailed.of("", f"The body is not valid JSON: {error}") from None
     except RecursionError:

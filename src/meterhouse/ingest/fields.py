@@ -21,7 +21,7 @@ MAX_TYPE: Final = 128
 MAX_USAGE_UNITS: Final = 100_000
 REQUIRED: Final = "is required"
 REF_LENGTH: Final = f"must have 1 to {MAX_REF} characters"
-_CUSTOMER_REQUIRED: Final = "is required: the customer's reference; or send externalRef, your own id for them"
+CUSTOMER_REQUIRED: Final = "is required: the customer's reference; or send externalRef, your own id for them"
 _CUSTOMER_LENGTH: Final = f"{REF_LENGTH}; send your own id for a customer as externalRef"
 _EXTERNAL_LENGTH: Final = f"must have 1 to {MAX_EXTERNAL_REF} characters"
 _OTHER_CUSTOMER: Final = "names another customer than customerRef; send one of them"
@@ -80,11 +80,11 @@ class Fields:
         """Return a customer's ref, or `unknown_external` of an external ref that nobody has."""
         ref = named.customer_ref if named.customer_ref is not None else named.customer_id
         if ref is None and named.external_ref is None:
-            self.fault("customerRef", _CUSTOMER_REQUIRED)
+            self.fault("customerRef", CUSTOMER_REQUIRED)
             return ""
         if ref is not None:
             if not 0 < len(ref) <= MAX_REF:
-                self.fault("customerRef", _CUSTOMER_LENGTH if ref else _CUSTOMER_REQUIRED)
+                self.fault("customerRef", _CUSTOMER_LENGTH if ref else CUSTOMER_REQUIRED)
             elif named.customer_id not in (None, ref):
                 self.fault("customerId", "differs from customerRef; send one of them")
         return self.external(named.external_ref, ref) if named.external_ref is not None else ref or ""

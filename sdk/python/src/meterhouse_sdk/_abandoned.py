@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import Final, Protocol
 
-from meterhouse_sdk._exit import at_exit
+from meterhouse_sdk._exit import at_exit, handle_sigterm
 
 _WAITS_SECONDS: Final = (0.2, 0.5, 2.0, 8.0, 30.0)  # before each attempt to find a generator
 _SHARE: Final = 10  # the collector runs at most one part in so many of the time
@@ -85,6 +85,7 @@ def watch(held: Open) -> None:
     Does nothing where no task of asyncio reads it, directly or from a thread of anyio: WSGI servers close a
     generator themselves.
     """
+    handle_sigterm()
     task = _reading_task()
     if task is None:
         return

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any, ParamSpec, TypeVar, cast
 
 from meterhouse_sdk._abandoned import watch
+from meterhouse_sdk._exit import handle_sigterm
 from meterhouse_sdk._refusal import in_flask, note_result
 from meterhouse_sdk._terms import Customer, OnUntracked, Terms
 from meterhouse_sdk._turnstile import AsyncTurnstile, AwaitingTurnstile, BlockingTurnstile, for_asyncio
@@ -63,6 +64,8 @@ class Payable:
 
         if customer_ref is not None and external_ref is not None:
             raise TypeError("payable takes one of customer_ref and external_ref, not both")
+
+        handle_sigterm()
 
         def decorated(function: F) -> F:
             if external_ref is not None:

@@ -47,9 +47,15 @@ def note_result(call: "Call", result: object) -> None:
     status = getattr(result, "status_code", None)
     if in_flask():
         if isinstance(result, tuple) and len(result) > 1:
-            status = result[1]  # Flask takes (body, status) and (body, status, headers)
+            status = _number_of(result[1])  # Flask takes (body, status) and (body, status, headers)
         call.sells = sys.modules["flask"].request.method != "HEAD"
     call.status = status if isinstance(status, int) else None
+
+
+def _number_of(status: object) -> object:
+    """Return the number that a status such as "404 NOT FOUND" begins with; another status as it is."""
+    number = status.partition(" ")[0] if isinstance(status, str) else ""
+    return int(number) if number.isdecimal() else status
 
 
 @cache

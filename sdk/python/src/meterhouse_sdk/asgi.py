@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from meterhouse_sdk._call import Call
 from meterhouse_sdk._client import AsyncMeterhouse, Meterhouse
+from meterhouse_sdk._exit import handle_sigterm
 from meterhouse_sdk._refusal import REFUSALS, RETRY_SECONDS, refusal
 from meterhouse_sdk._terms import Customer, OnUntracked, Terms
 from meterhouse_sdk._turnstile import AsyncTurnstile, Recorder, for_asyncio
@@ -116,6 +117,7 @@ class _Answer:
 
 
 def turnstile_of(client: AsyncMeterhouse | Meterhouse) -> AsyncTurnstile:
+    handle_sigterm()
     return for_asyncio(client._turnstile)  # noqa: SLF001 - the client's own, and not for callers
 
 

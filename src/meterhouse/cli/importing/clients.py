@@ -17,6 +17,11 @@ _WITH_PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]+):\d{1,5}", re.ASCII)
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME: Final = re.compile(rf"(?=.{{1,253}}$)(?=.*[A-Za-z])(?:{_LABEL}\.)*(?!\d+\.?$){_LABEL}\.?", re.ASCII)
 _VIRTUAL_HOST: Final = re.compile(r"[\w.*-]+", re.ASCII)
+_FORWARDED: Final = re.compile(r"^(?:[a-z]+=[^;]*; ?)*for=", re.IGNORECASE)  # RFC 7239
+_NOT_CLEAR: Final = (
+    "the client is not clear: it may be in {!r} at the end of the line; "
+    "--customer peer takes the address that connected"
+)
 # A list in brackets, a list with commas, or one word.
 _FIELD: Final = re.compile(r" *(\[[^\]]*\](?::\d+)?(?=\s|$)|[^\s,]*(?:,\s*[^\s,]+)+|\S+)")
 
@@ -61,16 +66,16 @@ def with_forwarded(head: Head, field: str, place: int) -> Head | None:
     place: the field's among the quoted ones, from 0; an address with a port after the first is an upstream.
     """
     items = _items(field)
+    if _FORWARDED.search(field):
+        unclear = Unclear(_NOT_CLEAR.format(field[:60]))
+        return Head(unclear, head.identity, head.user, head.host, head.peer, field)
     if not any(map(_address, items)) or (place and _port_cut(items[0])):
         return None
     client = _first_address(field)
     if items[0].lower() in _WITHOUT_CLIENT:
         address: str | Unclear = ABSENT
     elif client is None or _port_cut(items[0]):
-        address = Unclear(
-            f"the client is not clear: it may be in {field[:60]!r} at the end of the line; "
-            "--customer peer takes the address that connected"
-        )
+        address = Unclear(_NOT_CLEAR.format(field[:60]))
     else:
         address = client
     return Head(address, head.identity, head.user, head.host, head.peer, field)

@@ -10,7 +10,7 @@ from typing import Final
 from meterhouse.model.event import EPOCH
 from meterhouse.model.units import is_between
 
-_OFFSET: Final = r"(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?"
+_OFFSET: Final = r"(?: ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
 _ISO: Final = re.compile(
     rf"(\d{{4}})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?{_OFFSET})?",
     re.ASCII | re.IGNORECASE,
@@ -195,7 +195,7 @@ def _digits(value: object) -> str | None:
 
 
 def _zone(offset: str) -> tzinfo:
-    if offset.upper() in ("Z", "UTC"):
+    if offset.upper() in ("Z", "UTC", "GMT"):
         return UTC
     sign = -1 if offset[0] == "-" else 1
     digits = offset[1:].replace(":", "").ljust(4, "0")
