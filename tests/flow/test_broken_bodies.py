@@ -23,13 +23,13 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("broken", BROKEN)
-@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize(
+    ("broken", "lines"),
+    [(each, lines) for each in BROKEN for lines in (False, True) if not (lines and "\n" in each)],
+)
 async def test_one_broken_event_costs_one_receipt(client: Client, broken: str, *, lines: bool) -> None:
     good = '{"type":"a.b","customerRef":"cus_3C4D5E6F","units":1}'
     bad = good.replace("}", f",{broken}}}")
-    if lines and "\n" in broken:
-        pytest.skip("a line break ends a line")
     events = [good, bad, good]
     body = "\n".join(events) if lines else f'{{"events":[{",".join(events)}]}}'
     headers = {"content-type": "application/x-ndjson"} if lines else JSON

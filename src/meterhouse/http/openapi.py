@@ -30,9 +30,10 @@ _OBJECT: Final = {"type": "object", "additionalProperties": True}
 _AMOUNTS: Final = {"units", "total", "value", "duration"}
 _RAW: Final[Sequence[Json]] = ({}, {"oneOf": [{}]})  # the second may be left out
 _AMOUNT: Final = {"type": ["number", "string", "null"], "description": "A string with numbers=string."}
-# What the types cannot say, since one answer names every fault: the checks require it, not the decoder.
-_REQUIRED: Final = {
-    "EventBody": ["type", "customerRef", "units"],
+# The required fields of bodies. The checks require them after decoding, so that one answer names every fault;
+# the types leave them optional. Of several names one is required.
+_REQUIRED: Final[dict[str, Sequence[str | tuple[str, ...]]]] = {
+    "EventBody": [("type", "actionType"), "customerRef", ("units", "actionType")],
     "BulkBody": ["events"],
     "UsageBody": ["customerRef"],
     "BulkUsageBody": ["events"],
@@ -58,13 +59,11 @@ _REQUIRED: Final = {
     "NewProduct": ["name"],
     "NewMeter": ["name"],
 }
-# Several names of one field: one of them is required.
 _NAMES: Final = {
     "customerRef": ("customerRef", "customerId", "externalRef"),
     "productRef": ("productRef", "productReference"),
-    "type": ("type", "actionType"),
-    "units": ("units", "actionType"),  # whose default is 1 unit
 }
+"""Further names of a field, where a body has them."""
 _END: Final = re.compile(r"[.;](?:\s|$)")
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -94,12 +93,13 @@ def document(table: Sequence[Route]) -> bytes:
     return msgspec.json.encode(schema)
 
 
-def _require(component: Json, required: Sequence[str]) -> None:
+def _require(component: Json, required: Sequence[str | tuple[str, ...]]) -> None:
     """Add the fields that a body must have, by any of the names that it takes for each."""
     properties = component["properties"]
     component["required"] = []
     for field in required:
-        names = [name for name in _NAMES.get(field, (field,)) if name in properties]
+        known = field if isinstance(field, tuple) else _NAMES.get(field, (field,))
+        names = [name for name in known if name in properties]
         for name in names:
             properties[name] = _not_null(properties[name])
         if len(names) == 1:
