@@ -5,7 +5,7 @@ from io import BytesIO
 from itertools import chain
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meterhouse.cli.importing.logs import AccessLog, is_access_log
@@ -240,6 +240,7 @@ def test_the_first_of_any_list_is_the_client(listed: list[str], comma: str) -> N
         assert (row.values["address"], row.values["forwarded"]) == (listed[0], text)
 
 
+@example('::%"')
 @given(st.text(st.sampled_from('1a.:,-[]% "\\'), max_size=30))
 def test_no_head_makes_a_customer_of_something_else(head: str) -> None:
     for row in rows(f"{head} {REQUEST}"):

@@ -13,6 +13,7 @@ ABSENT: Final = "-"
 _WITHOUT_CLIENT: Final = (ABSENT, "unix:", "unknown")  # nginx behind a socket; a proxy that hides the client
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IPV4: Final = re.compile(rf"(?!0\d){_OCTET}(?:\.(?!0\d){_OCTET}){{3}}", re.ASCII)
+_IPV6: Final = re.compile(r"([0-9A-Fa-f:.]+)(?:%[A-Za-z0-9_.-]{1,64})?")  # its zone (RFC 4007 §11)
 _WITH_PORT: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]+):\d{1,5}", re.ASCII)
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME: Final = re.compile(rf"(?=.{{1,253}}$)(?=.*[A-Za-z])(?:{_LABEL}\.)*(?!\d+\.?$){_LABEL}\.?", re.ASCII)
@@ -178,8 +179,11 @@ def _address(text: str) -> str | None:
         text = text[1:-1]
     if _IPV4.fullmatch(text):
         return text
+    found = _IPV6.fullmatch(text)
+    if found is None:
+        return None
     try:
-        IPv6Address(text)
+        IPv6Address(found[1])
     except AddressValueError:
         return None
     return text
