@@ -1,4 +1,4 @@
-"""What the framework's routes share with the hot ones: authentication, and the bounds and types of bodies."""
+"""Shared by the framework's routes and the hot ones: authentication, bounds and types of bodies."""
 
 from decimal import Decimal
 from typing import Any, cast

@@ -85,7 +85,7 @@ class UserInfoBody(CustomerBody, rename="camel"):
 
 
 class HostedRoutes:
-    """Opens the hosted pages of a customer, and answers who a customer is."""
+    """Opens the hosted pages of a customer, and answers its user info."""
 
     def __init__(self, catalog: Catalog, views: PurchaseViews, addresses: Addresses) -> None:
         self._catalog = catalog
@@ -216,7 +216,7 @@ class HostedRoutes:
 
 
 def _meaning(new: NewHosted) -> dict[str, object]:
-    """Return what a key stands for. A field that was added later counts only where it is given."""
+    """Return the meaning of a key. A field that was added later counts only where it is given."""
     meaning = msgspec.structs.asdict(new)
     if new.cancel_url is None:
         del meaning["cancel_url"]

@@ -1,4 +1,4 @@
-"""Plans as a customer is offered them: price, what is included, what comes on top, and how it renews."""
+"""Plans as they are offered to a customer: price, included units, overage and renewal."""
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -84,7 +84,7 @@ def offer(plan: Plan) -> OfferAnswer:
 
 
 def _overage(plan: Plan, terms: Terms) -> OverageAnswer | UnsetType:
-    """Return what units beyond the limit cost, as `bill.usage_bill` bills them."""
+    """Return the prices of units beyond the limit, as `bill.usage_bill` bills them."""
     policy = plan.overage_policy
     if terms.limit is None or terms.overage == 0:
         return UNSET

@@ -1,4 +1,4 @@
-"""What is sent and answered about auto-recharge (contract §3.7)."""
+"""Bodies and answers of auto-recharge (contract §3.7)."""
 
 from decimal import Decimal
 from typing import Final
@@ -17,7 +17,7 @@ _MOST_MAJOR: Final = 10_000
 _LEAST_MINOR: Final = {
     "GBP": 30, "SEK": 300, "NOK": 300, "DKK": 250, "JPY": 50, "KRW": 500,
 }  # fmt: skip
-"""What a processor charges at least."""
+"""The smallest amount that a processor charges."""
 _LEAST: Final = 50
 _BALANCE: Final = "balance"
 
@@ -114,7 +114,7 @@ class DisabledAnswer(Struct):
 
 
 def read_terms(said: TermsBody, path: str = "") -> RechargeTerms | list[FieldError]:
-    """Return what is asked for in minor units, or every fault. path: of the fields, with a dot at its end."""
+    """Return the terms in minor units, or every fault. path: of the fields, with a dot at its end."""
     faults: dict[str, str] = {}
     if said.enabled is None:
         faults["enabled"] = "is required"
@@ -153,7 +153,7 @@ def _amounts(said: TermsBody, currency: str, faults: dict[str, str]) -> Recharge
 
 
 def _minor(said: Number, currency: str) -> int | str | None:
-    """Return minor units, None for nothing said, or what is wrong with an amount."""
+    """Return minor units, None for an absent amount, or the fault of an amount."""
     if said is None:
         return None
     if not units.is_between(said, 0, _MOST_MAJOR) or said == 0:

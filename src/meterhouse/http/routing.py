@@ -18,7 +18,7 @@ NDJSON: Final = "application/x-ndjson"
 
 
 class Credential(Enum):
-    """What a request must carry."""
+    """The credential that a request must carry."""
 
     KEY = auto()
     """An API key; or a session, with the environment in the query."""

@@ -14,7 +14,7 @@ _STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
 _TOKEN: Final = re.compile(rb"(" + _STRING + rb'|[{}\[\],:"])', re.DOTALL)
 _BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING + rb')*+([{}\[\]"])', re.DOTALL)
 _MAX_BRACKETS: Final = 1_000_000  # so that the search takes less than two seconds
-_ELEMENT_DEPTH: Final = 3  # brackets around what is inside an element: there only brackets matter
+_ELEMENT_DEPTH: Final = 3  # brackets around the inside of an element: only brackets matter there
 _OPENED_BY: Final = {b"}": ord("{"), b"]": ord("[")}
 
 
@@ -66,7 +66,7 @@ def _cuts(body: bytes, name: bytes) -> list[int]:
 def _structure(body: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield each string, bracket, comma and colon with its position and the number of brackets around it.
 
-    Of what is inside an element only the brackets come. Raises ValueError where brackets do not match or are
+    Inside an element it yields only the brackets. Raises ValueError where brackets do not match or are
     too many, or a string does not end.
     """
     opened = bytearray()

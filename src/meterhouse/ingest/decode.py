@@ -53,7 +53,7 @@ def decode_bulk(body: bytes) -> Sequence[EventBody | Rejection]:
 
 
 def _elements_of(body: bytes) -> Sequence[bytes | Raw] | None:
-    """Return the texts of the events, None as `bulk.elements_of`: a slower search, for what is not JSON."""
+    """Return the texts of the events, None as `bulk.elements_of` does, which reads malformed JSON slowly."""
     try:
         return _elements.decode(body).events
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

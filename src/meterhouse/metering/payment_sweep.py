@@ -13,7 +13,7 @@ from meterhouse.ports import Catalog
 
 _PAUSE_SECONDS: Final = 0.25
 _WAIT_US: Final = 1_000_000
-"""How long a payment is left to its caller, who normally sends `process` at once."""
+"""How long a payment waits for the `process` request of its caller."""
 _AGAIN_SECONDS: Final = 600.0
 """When a payment that could not be given, as to a full balance or a deleted customer, is tried again."""
 _AT_ONCE: Final = 100
@@ -21,7 +21,7 @@ _logger = structlog.get_logger()
 
 
 class PaymentSweep:
-    """Gives what succeeded payments are for, a second after they succeeded at the earliest."""
+    """Fulfils succeeded payments, a second after they succeeded at the earliest."""
 
     def __init__(self, catalog: Catalog, payments: Payments) -> None:
         self._catalog = catalog

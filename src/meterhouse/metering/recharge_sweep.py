@@ -32,7 +32,7 @@ _logger = structlog.get_logger()
 
 
 class RechargeSweep:
-    """Charges whoever's balance is below its threshold. One charge of a customer is in flight at most."""
+    """Charges customers whose balance is below their threshold. Each has at most one charge in flight."""
 
     def __init__(
         self, catalog: Catalog, ledger: Ledger, payments: Payments, recharges: AutoRecharges

@@ -17,7 +17,7 @@ class ExpirySweep:
         self._ledger = ledger
 
     async def once(self) -> bool:
-        """Have the ledger write what is due, if anything is; return whether there may be more."""
+        """Have the ledger write due expiries, if there are any; return whether there may be more."""
         is_due = await self._ledger.is_due()
         if is_due:
             await self._ledger.record(Recording((), decide))

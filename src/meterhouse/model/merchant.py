@@ -14,7 +14,7 @@ _MAX_WORDS: Final = 200
 _MAX_CURRENCIES: Final = 200
 _MAX_CREDITS: Final = 1_000_000
 _CURRENCY: Final = "USD"
-"""That of a seller who has named none."""
+"""The currency of a seller who has named none."""
 _COUNTRY: Final = re.compile("[A-Z]{2}")
 
 

@@ -60,7 +60,7 @@ class Background:
         return asyncio.run_coroutine_threadsafe(work, loop)
 
     def keep(self, work: Coroutine[Any, Any, T]) -> Future[T]:  # Any: as `async def` has it
-        """Start work that goes on whatever becomes of its caller. The end of the process waits for it.
+        """Start work that continues when its caller is cancelled. The end of the process waits for it.
 
         If it fails and nobody waits for it with `finished`, the log says so.
         """
@@ -70,7 +70,7 @@ class Background:
         return future
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:  # Any: as `async def` has it
-        """Return what the work returns. Cancelling the caller cancels the work."""
+        """Return the result of the work. Cancelling the caller cancels the work."""
         if asyncio.get_running_loop() is self._loop:
             return await work
         future = self.start(work)
@@ -103,7 +103,7 @@ class Background:
             return self._loop
 
     def _end(self) -> None:
-        """Let kept work finish, close what is open, and end the loop."""
+        """Let kept work finish, close open connections, and end the loop."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -118,7 +118,7 @@ class Background:
         loop.close()
 
     async def _left(self) -> None:
-        """Cancel what still runs, and close every connection."""
+        """Cancel running tasks, and close every connection."""
         own = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not own]
         for task in tasks:
@@ -139,7 +139,7 @@ if sys.platform != "win32":
 
 
 async def finished(future: Future[T]) -> T:
-    """Return what the work returns. It goes on when the caller is cancelled, and the log has its failure."""
+    """Return the result of the work. It continues when the caller is cancelled; a failure is logged."""
     try:
         return await _result(future)
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""One call that a paywall let in, and what is recorded of it."""
+"""One call that a paywall let in, and the usage that is recorded for it."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ class Call:
     def outcome(self, error: BaseException | None) -> Outcome | None:
         """Return what to record; None: nothing was sold, and nothing failed.
 
-        A reader who leaves after the first value or byte has got what is sold.
+        A reader who leaves after the first value or byte has received a delivery.
         """
         if isinstance(error, GeneratorExit) and not self.delivered:
             return None

@@ -151,7 +151,7 @@ class AsyncMeterhouse(AwaitingOperations, Payable):
         return await background.run(self._begun(operation))
 
     def _start(self, operation: Operation[T]) -> Future[T]:
-        """Drive an operation to its end, whatever becomes of the caller and of its event loop."""
+        """Drive an operation to its end, also when the caller is cancelled or its event loop is closed."""
         return background.keep(self._begun(operation))
 
     def _begun(self, operation: Operation[T]) -> Coroutine[Any, Any, T]:  # Any: as `async def` has it

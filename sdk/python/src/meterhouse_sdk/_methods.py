@@ -31,7 +31,7 @@ class Awaiting(Protocol):
 
 
 def started(client: Awaiting, operation: Operation[T]) -> Future[T]:
-    """Begin an operation that goes on whatever becomes of its caller and of its event loop."""
+    """Begin an operation that continues when its caller is cancelled or its event loop is closed."""
     return client._start(operation)  # noqa: SLF001 - of the clients, and not for callers
 
 
@@ -58,7 +58,7 @@ def awaiting(
 def recording(
     operation: Callable[P, Operation[T]],
 ) -> Callable[Concatenate[Awaiting, P], Coroutine[Any, Any, T]]:  # Any: as `async def` has it
-    """Make a method of an async client that records what happened, also when its caller is cancelled."""
+    """Make a method of an async client that records usage, also when its caller is cancelled."""
 
     async def method(self: Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await finished(started(self, operation(*args, **kwargs)))

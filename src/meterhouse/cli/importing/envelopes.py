@@ -1,4 +1,4 @@
-"""What container runtimes and syslog write around each line of a log."""
+"""The envelopes that container runtimes and syslog put around each line of a log."""
 
 import re
 from typing import Any, Final

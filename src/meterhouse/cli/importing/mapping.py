@@ -1,4 +1,4 @@
-"""What the options say a row means: which events, for which customer, when."""
+"""The meaning of a row, as the options state it: events, customer and time."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime

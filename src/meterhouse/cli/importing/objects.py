@@ -75,7 +75,7 @@ class _Values:
             raise EOFError("the JSON array does not end")
 
     def _skip(self) -> bool:
-        """Pass over what stands between values. Returns False at the end of the file."""
+        """Skip the separators between values. Returns False at the end of the file."""
         while True:
             found = (_BETWEEN if self._in_array else _SPACE).match(self._text, self._at)
             self._at = found.end() if found else self._at

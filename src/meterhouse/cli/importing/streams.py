@@ -83,7 +83,7 @@ def _with_start(file: BufferedReader) -> BufferedReader:
 
 
 def _from_zstd(file: BufferedReader) -> Iterator[bytes]:
-    """Yield what the frames hold. The library's own reader takes a frame that is cut off for a whole one."""
+    """Yield the content of the frames. The library's own reader takes a truncated frame for a whole one."""
     frame = zstandard.ZstdDecompressor().decompressobj()
     begun = False
     while chunk := file.read1(_COMPRESSED_BYTES):
@@ -108,7 +108,7 @@ def _recoded(file: BufferedReader, mark: bytes, encoding: str) -> Iterator[bytes
 
 
 class _Chunks(RawIOBase):
-    """A file of what an iterator yields."""
+    """A file made of the pieces that an iterator yields."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks

@@ -37,7 +37,7 @@ _SPREADSHEET_DAYS: Final = range(36_526, 73_051)  # 2000 to 2099
 
 
 class TimeFormat(StrEnum):
-    """What the text of a time means, where the text alone does not tell."""
+    """How to read the text of a time that is ambiguous by itself."""
 
     SECONDS = "seconds"
     MILLISECONDS = "milliseconds"

@@ -1,4 +1,4 @@
-"""What the company sells: plans, who has which, credits, and the usage that counts towards limits."""
+"""The sales of the company: plans, purchases, credits, and the usage that counts towards limits."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ class Sold(Struct, frozen=True):
 
 
 def sales(company: Company, seed: int) -> Iterator[Sold]:
-    """Yield who has bought what. The same company and seed give the same sales."""
+    """Yield the purchases. The same company and seed give the same ones."""
     chance = random.Random(f"sales {seed}")  # noqa: S311 - a simulation, not a secret
     customers = company.customers
     for rank, customer in enumerate(customers):
