@@ -30,13 +30,17 @@ def next_in_the_calendar(cycle: str, at: int) -> int:
             return round(day.timestamp()) * 1_000_000
 
 
+def whole_millisecond(at: int) -> int:
+    return at // 1000 * 1000
+
+
 @dataclass
 class Bought:
-    """ref: as the catalog named it. used: units, each with its period."""
+    """ref: as the catalog named it. created: microseconds. used: units, each with its period."""
 
     ref: str
     plan: Plan
-    start: int
+    created: int
     paid: bool
     trial_ends: int | None = None
     ends: int | None = None
@@ -48,6 +52,10 @@ class Bought:
         self.ends = self.first_end()
         if self.plan.trial_days and not self.paid:
             self.trial_ends = self.start + self.plan.trial_days * DAY_US
+
+    @property
+    def start(self) -> int:
+        return whole_millisecond(self.created)
 
     @property
     def endless(self) -> bool:
@@ -192,7 +200,7 @@ class Customer:
                 before.cancelled, before.ends = False, before.first_end()
                 return before
         mine = [each for each in self.bought if each.plan.ref == plan.ref]
-        former = None if paid or not mine else max(mine, key=lambda each: (each.start, each.ref))
+        former = None if paid or not mine else max(mine, key=lambda each: (each.created, each.ref))
         if former is not None and not former.goes_on(self.now):
             if not (plan.type is PlanType.USAGE_BASED and plan.requires_payment):
                 return None
@@ -203,7 +211,8 @@ class Customer:
                 former.trial_ends = None  # it was had
             self.bought.append(former)
         if before is not None and before is not former:
-            before.ends = self.now if before.ends is None else min(before.ends, self.now)
+            ended = whole_millisecond(self.now)
+            before.ends = ended if before.ends is None else min(before.ends, ended)
         self.current[plan.product_ref] = former
         return former
 
@@ -223,7 +232,8 @@ class Customer:
             return False
         end = bought.period_end(self.now)
         bought.cancelled = True
-        bought.ends = self.now if end is None else min(end, end if bought.ends is None else bought.ends)
+        at_once = whole_millisecond(self.now)
+        bought.ends = at_once if end is None else min(end, end if bought.ends is None else bought.ends)
         return True
 
     def reactivate(self, product: str) -> bool:

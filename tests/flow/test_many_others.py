@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
+from meterhouse.consume.runner import Runner
 from meterhouse.metering.payment_sweep import PaymentSweep
 from meterhouse.metering.recharge_sweep import RechargeSweep
 from meterhouse.metering.sweep import ExpirySweep
@@ -48,13 +49,13 @@ async def watched(tmp_path: Path) -> AsyncIterator[tuple[Steps, Client]]:
     def watched_connection(database: Database) -> sqlite3.Connection:
         return steps.watch(database)
 
-    async def rest(_: object) -> None:
-        """In the place of a sweep, whose steps belong to no request."""
+    async def rest(*_: object) -> None:
+        """Replace a sweep or the log's reader: their steps belong to no request."""
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(Database, "_connect", watched_connection))
-        for sweep in (ExpirySweep, PaymentSweep, RechargeSweep):
-            stack.enter_context(patch.object(sweep, "run", rest))
+        for background in (ExpirySweep, PaymentSweep, RechargeSweep, Runner):
+            stack.enter_context(patch.object(background, "run", rest))
         async with open_service(Settings(data=str(tmp_path / "watched"))) as service:
             assert service.first_start is not None
             yield steps, speak_to(service, service.first_start.secret)

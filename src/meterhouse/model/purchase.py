@@ -35,7 +35,9 @@ class Purchase(Struct, frozen=True):
 
     status: as it was last written; what it is at a time, `status_at` says.
     ends_at: when access ends for good; None while it renews. resumed_at: when the customer last came back to
-    it after it had been lost. Times: microseconds since 1970.
+    it after it had been lost. Times: microseconds since 1970. Starts and ends that take place now are whole
+    milliseconds, as answers show them: an event of the same millisecond from a clock without microseconds
+    (JavaScript) belongs to the purchase that begins in it.
     amount: minor units of `currency`.
     """
 
@@ -116,7 +118,9 @@ def bought(sale: Sale, ref: str, now_us: int, *, trial: bool = True) -> Purchase
     """Return a new purchase that starts now. trial: whether the plan's trial is still to be had."""
     plan = sale.plan
     terms = terms_of(plan)
-    trial_ends_at = now_us + plan.trial_days * DAY_US if plan.trial_days and trial and not sale.paid else None
+    started_at = _whole_millisecond(now_us)
+    has_trial = plan.trial_days and trial and not sale.paid
+    trial_ends_at = started_at + plan.trial_days * DAY_US if has_trial else None
     return Purchase(
         ref=ref,
         customer_ref=sale.customer_ref,
@@ -127,8 +131,8 @@ def bought(sale: Sale, ref: str, now_us: int, *, trial: bool = True) -> Purchase
         snapshot=msgspec.json.encode(plan).decode(),
         amount=plan.first_price,
         currency=plan.currency,
-        started_at=now_us,
-        ends_at=_first_end(plan, terms, now_us),
+        started_at=started_at,
+        ends_at=_first_end(plan, terms, started_at),
         trial_ends_at=trial_ends_at,
         paid_at=now_us if sale.paid else None,
         created_at=now_us,
@@ -145,10 +149,11 @@ def cancelled(purchase: Purchase, reason: str | None, now_us: int) -> Purchase:
         raise PurchaseNotCancellable
     period = purchase.grid.period_at(now_us)
     at_once = period is None or period.end is None
+    ended_at = _whole_millisecond(now_us)
     return msgspec.structs.replace(
         purchase,
         status=PurchaseStatus.CANCELLED if at_once else purchase.status,
-        ends_at=now_us if at_once else _earlier(purchase.ends_at, period.end if period else None),
+        ends_at=ended_at if at_once else _earlier(purchase.ends_at, period.end if period else None),
         cancelled_at=now_us,
         cancellation_reason=reason,
         updated_at=now_us,
@@ -174,7 +179,7 @@ def resumed(purchase: Purchase, plan: Plan, now_us: int) -> Purchase | None:
     """
     if plan.begins_unpaid and not purchase.plan.begins_unpaid:
         return None
-    after = msgspec.structs.replace(_going_on(purchase, now_us), resumed_at=now_us)
+    after = msgspec.structs.replace(_going_on(purchase, now_us), resumed_at=_whole_millisecond(now_us))
     if plan.begins_unpaid and after.status_at(now_us) is PurchaseStatus.SUSPENDED:
         after = msgspec.structs.replace(after, trial_ends_at=None)
     if after.gives_access(now_us):
@@ -223,7 +228,7 @@ def expired(purchase: Purchase, now_us: int) -> Purchase:
     return msgspec.structs.replace(
         purchase,
         status=PurchaseStatus.EXPIRED if purchase.gives_access(now_us) else status,
-        ends_at=_earlier(purchase.ends_at, now_us),
+        ends_at=_earlier(purchase.ends_at, _whole_millisecond(now_us)),
         updated_at=now_us,
     )
 
@@ -234,6 +239,10 @@ def _first_end(plan: Plan, terms: Terms, started_at: int) -> int | None:
     if plan.type is PlanType.ONE_TIME or plan.auto_renew or terms.cycle is None:
         return expiry
     return _earlier(expiry, Grid(started_at, terms.cycle, terms.calendar).period(0).end)
+
+
+def _whole_millisecond(at: int) -> int:
+    return at // 1_000 * 1_000
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:
