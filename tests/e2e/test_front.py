@@ -136,6 +136,35 @@ def test_a_slow_request_is_408(server: Server, key: str, part: str, stop: int) -
     assert fronts.metrics(server)[f"{part}_too_slow"] >= 1
 
 
+@pytest.mark.parametrize("path", ["/v1/sdk/events", "/v1/sdk/customers"])
+def test_a_request_that_is_given_up_logs_nothing(server: Server, key: str, path: str) -> None:
+    logged = (server.data.parent / "log").stat().st_size
+    before = fronts.metrics(server)["body_too_slow"]
+    with Wire(server.url) as slow, Wire(server.url) as gone:
+        begin = fronts.post(key, path, b"Content-Type: application/json", b"Content-Length: 100") + b"{"
+        slow.send(begin)
+        gone.send(begin)
+        gone.close()
+        assert slow.reply().status == 408
+    assert fronts.metrics(server)["body_too_slow"] == before + 1, "a client that went away is not slow"
+    assert (server.data.parent / "log").stat().st_size == logged
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_keep_no_memory(server: Server, case: str) -> None:
+    def refuse(times: int) -> None:
+        for _ in range(times):
+            with Wire(server.url) as wire:
+                wire.send_until_refused(REFUSED[case][0])
+                assert wire.reply().status == REFUSED[case][1]
+
+    refuse(100)
+    before = fronts.megabytes(server)
+    refuse(300)
+    assert fronts.megabytes(server) < 1.05 * before
+
+
 def test_an_idle_connection_is_no_slow_one(server: Server, key: str) -> None:
     with Wire(server.url) as fresh, Wire(server.url) as used, Wire(server.url) as slow:
         assert used.get().status == 200

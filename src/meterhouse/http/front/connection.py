@@ -4,27 +4,26 @@
 """
 
 import asyncio
-import itertools
-import secrets
-from collections import deque
 from typing import Any, Final
 
 import httptools
 from uvicorn._types import HTTPScope
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from meterhouse import telemetry
-from meterhouse.http import problems
 from meterhouse.http.front.bounds import LINGER_SECONDS, SWEEP_SECONDS, Reason, State
+from meterhouse.http.front.flow import PipelineFlow
 from meterhouse.http.front.front import Front
 from meterhouse.http.front.head import body_too_large, headers_too_large, objection
 from meterhouse.http.front.head import size as size_of
+from meterhouse.http.front.last_answer import last_answer
 from meterhouse.model.errors import BadRequest, MeterhouseError, Overloaded, RequestTimeout
 
 _SLICE_BYTES: Final = 32_768
+_NOTED: Final = frozenset((b"host", b"expect", b"content-length", b"transfer-encoding", b"upgrade"))
+_FEW_DIGITS: Final = 4  # of a Content-Length that no limit can be below
 _PIPELINED_BYTES: Final = 4_096  # memory that the objects of a waiting request take
 _WITHOUT_HOST: Final = "1.0"
 
@@ -38,9 +37,6 @@ class Connection(HttpToolsProtocol):
 
     since: when the present state began, in the loop's time.
     """
-
-    _prefix = secrets.token_hex(4)
-    _count = itertools.count()
 
     def __init__(
         self,
@@ -60,6 +56,8 @@ class Connection(HttpToolsProtocol):
         self._received = 0  # bytes of that part so far
         self._held = 0  # bytes of requests that have no answer yet
         self._requests = 0
+        self._hosts = 0
+        self._is_plain = True  # no request of this connection had headers that need a closer look
         self._ends = False
         self._said_last = False
         self._unsent = 0
@@ -69,7 +67,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _Flow(transport, self.pipeline)
+        self.flow = PipelineFlow(transport, self.pipeline)
         self.address = self.client[0] if self.client else ""
         self._front.opened(self)
 
@@ -78,18 +76,11 @@ class Connection(HttpToolsProtocol):
         self._release()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        if len(data) <= self._slice_bytes and not self._ends:
-            self._feed(data)
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Parse at most one slice at a time, then bound the request that it leaves unfinished."""
+        if len(data) > self._slice_bytes or self._ends:
+            self._take_slices(data)
             return
-        view = memoryview(data)
-        for start in range(0, len(data), self._slice_bytes):
-            if self._ends or self.transport.is_closing():
-                return  # the bytes of a refused client are discarded
-            self._feed(view[start : start + self._slice_bytes])
-
-    def _feed(self, data: bytes | memoryview) -> None:
-        """Parse at most one slice, then bound the request that it leaves unfinished."""
         rest = data
         while True:
             try:
@@ -107,6 +98,13 @@ class Connection(HttpToolsProtocol):
             self._bound_headers(len(data))
         elif cycle.more_body:
             self._bound_body(cycle, len(data))
+
+    def _take_slices(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        for start in range(0, len(data), self._slice_bytes):
+            if self._ends or self.transport.is_closing():
+                return  # the bytes of a refused client are discarded
+            self.data_received(view[start : start + self._slice_bytes])
 
     # Bounds of one request
 
@@ -137,18 +135,30 @@ class Connection(HttpToolsProtocol):
         elif not cycle.response_complete:
             self._hold(size)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn's, and note whether the headers need a closer look."""
+        name = name.lower()
+        if name in _NOTED:
+            if name == b"host":
+                self._hosts += 1
+            elif name == b"expect":
+                self.expect_100_continue = value.lower() == b"100-continue"
+            elif name != b"content-length" or len(value) > _FEW_DIGITS:
+                self._is_plain = False
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         """Check a request's headers as a whole, then let uvicorn start it."""
-        if self._ends:
-            raise _TurnedAway
-        headers, bounds = self.headers, self._bounds
-        lacks_host = self.parser.get_http_version() == _WITHOUT_HOST
-        wrong = objection(headers, bounds, may_lack_host=lacks_host)
-        if self._waits_for is self.scope and size_of(self.url, headers) > bounds.header_bytes:
-            wrong = headers_too_large(bounds)  # in several slices, of which the last has other bytes too
-        if wrong is not None:
-            self.turn_away(*wrong)
-            raise _TurnedAway
+        bounds = self._bounds
+        if (
+            self._hosts != 1
+            or not self._is_plain
+            or self._ends
+            or self._waits_for is self.scope
+            or len(self.headers) > bounds.headers
+        ):
+            self._check_headers()
+        self._hosts = 0
         super().on_headers_complete()
         self.headers = []  # takes the trailers, which no route sees
         self._requests += 1
@@ -156,6 +166,18 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
         if self.pipeline:
             self._hold(_PIPELINED_BYTES)
+
+    def _check_headers(self) -> None:
+        """Look at headers that are not plain. Raises _TurnedAway."""
+        lacks_host = self.parser.get_http_version() == _WITHOUT_HOST
+        wrong = objection(self.headers, self._bounds, may_lack_host=lacks_host)
+        # They came in several slices, of which the last has bytes of the body too.
+        if self._waits_for is self.scope and size_of(self.url, self.headers) > self._bounds.header_bytes:
+            wrong = headers_too_large(self._bounds)
+        if wrong is not None:
+            self.turn_away(*wrong)
+        if self._ends:
+            raise _TurnedAway
 
     def _should_upgrade(self) -> bool:
         return False
@@ -254,20 +276,7 @@ class Connection(HttpToolsProtocol):
 
     def _say(self, error: MeterhouseError) -> None:
         """Write an error as the last answer."""
-        request_id = f"req_{self._prefix}{next(self._count):08x}"
-        status, body, extra = problems.render(error, request_id)
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", request_id.encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            (b"connection", b"close"),
-            *((name.encode(), value.encode()) for name, value in extra.items()),
-        ]
-        lines = [b"%s: %s\r\n" % header for header in headers]
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        self.transport.write(last_answer(error, self.server_state.default_headers))
         self._linger()
 
     def _linger(self) -> None:
@@ -288,15 +297,3 @@ class Connection(HttpToolsProtocol):
 
     def _too_slow(self, reason: Reason, part: str, seconds: int) -> None:
         self.turn_away(reason, RequestTimeout(f"The {part} did not arrive within {seconds} s; send faster."))
-
-
-class _Flow(FlowControl):
-    """Reads no more bytes while pipelined requests wait: each answer would let in a further piece of them."""
-
-    def __init__(self, transport: asyncio.Transport, pipeline: deque[Any]) -> None:  # Any: uvicorn's pairs
-        super().__init__(transport)
-        self._pipeline = pipeline
-
-    def resume_reading(self) -> None:
-        if self.read_paused and not self._pipeline:
-            super().resume_reading()
