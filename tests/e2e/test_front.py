@@ -96,6 +96,29 @@ def test_requests_before_a_broken_one_are_answered(server: Server) -> None:
         assert wire.is_closed()
 
 
+@pytest.mark.parametrize("size", [1, 7, 1_000, 32_767, 32_768, 32_769, 1_000_000])
+def test_requests_are_understood_in_pieces_of_any_size(server: Server, key: str, size: int) -> None:
+    bulk = b'{"events":[%s]}' % b",".join([fronts.EVENT] * 1_000)
+    pieces = [bulk[at : at + 999] for at in range(0, len(bulk), 999)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    path = "/v1/sdk/events/bulk"
+    requests = [
+        fronts.publish(key),
+        fronts.publish(key, bulk, path) if size > 1 else GET + b"\r\n",
+        fronts.post(key, path, b"Transfer-Encoding: chunked") + chunks if size > 1 else GET + b"\r\n",
+        GET + b"\r\n",
+        fronts.publish(key),
+    ]
+    sent = b"".join(requests)
+    with Wire(server.url) as wire:
+        for at in range(0, len(sent), size):
+            wire.send(sent[at : at + size])
+        replies = [wire.reply() for _ in requests]
+    assert [reply.status for reply in replies] == [201, 200, 200, 200, 201]
+    if size > 1:
+        assert [reply.body["stored"] for reply in replies[1:3]] == [1_000, 1_000]
+
+
 def test_trailers_reach_no_route_and_are_bounded(server: Server, key: str) -> None:
     body = b"%x\r\n%s\r\n0\r\n" % (len(fronts.EVENT), fronts.EVENT)
     request = CHUNKED.replace(b"events/bulk", b"events") + body

@@ -52,6 +52,22 @@ def test_a_newcomer_is_503_while_no_connection_is_idle(tmp_path: Path) -> None:
         assert metrics(server)["connections_full"] == 1
 
 
+def test_a_flood_of_newcomers_takes_no_descriptors(tmp_path: Path) -> None:
+    with fronts.server(tmp_path, connections=20) as server:
+        before = descriptors(server.process.pid)
+        with opened(server, 20, GET) as wires:
+            with ExitStack() as stack:
+                flood = [stack.enter_context(Wire(server.url)) for _ in range(100)]
+                ends = [wire.end() for wire in flood]
+                assert set(ends) == {503, None}, "the first ones get an answer, the others are closed"
+                assert descriptors(server.process.pid) <= before + 20 + 10
+            for wire in wires:
+                wire.send(b"\r\n")
+                assert wire.reply().status == 200
+        until(lambda: metrics(server)["connections"] == 1, "the connections are closed")
+        assert metrics(server)["connections_full"] == 100
+
+
 def test_one_address_has_its_own_limit(tmp_path: Path) -> None:
     with fronts.server(tmp_path, address_connections=5) as server:
         with opened(server, 5) as wires, Wire(server.url) as sixth:

@@ -66,6 +66,13 @@ class Wire:
         """Read to the end of the connection."""
         return self._file.read()
 
+    def end(self) -> int | None:
+        """Return the status of the last answer, None where the connection ends without one."""
+        try:
+            return self.reply().status
+        except (EOFError, ConnectionResetError):
+            return None
+
     def is_closed(self) -> bool:
         """Wait for the next byte, and return whether the connection ended instead."""
         try:

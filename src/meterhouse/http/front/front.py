@@ -10,6 +10,7 @@ from meterhouse.http.front.bounds import SWEEP_SECONDS, Bounds, Reason, State, o
 from meterhouse.model.errors import MeterhouseError, TooManyConnections
 
 _SWEEPS_BETWEEN_COUNTS: Final = 20  # listing 10 000 descriptors takes milliseconds
+_MOST_REFUSED: Final = 8  # newcomers above the limit that may read their refusal at the same time
 _TOGETHER: Final = 200  # connections that the sweep checks before it lets other work run
 _LEAST_SECONDS_BETWEEN_SCANS: Final = 0.05
 
@@ -88,7 +89,10 @@ class Front:
 
     def _make_room(self, newcomer: Open) -> None:
         idle = self._longest_idle(newcomer)
-        if idle is None:
+        if idle is None and len(self._open) > self._most + _MOST_REFUSED:
+            telemetry.http_turned_away.labels(Reason.CONNECTIONS_FULL.value).inc()
+            newcomer.close()  # a flood; its answers would use up the descriptors that are in reserve
+        elif idle is None:
             newcomer.turn_away(Reason.CONNECTIONS_FULL, TooManyConnections())
         else:
             telemetry.http_turned_away.labels(Reason.IDLE_LONGEST.value).inc()
