@@ -107,6 +107,61 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             r"^https?://[^\s\0]*[^\s\0/]\Z",
         ),
     ] = "https://api.stripe.com"
+    header_bytes: Annotated[
+        int,
+        _number("bytes", "Most bytes of a request's first line and headers; more is 431.", 4_096, 1_048_576),
+    ] = 32_768
+    headers: Annotated[int, _number("headers", "Most headers of a request; more is 431.", 10, 10_000)] = 100
+    header_seconds: Annotated[
+        int, _number("seconds", "How long a request's headers may take to arrive; longer is 408.", 1, 3_600)
+    ] = 10
+    body_bytes: Annotated[
+        int,
+        _number(
+            "bytes",
+            "Most bytes of a request's body as sent, framing included; more is 413.",
+            65_536,
+            1_073_741_824,
+        ),
+    ] = 12_582_912
+    body_seconds: Annotated[
+        int, _number("seconds", "How long a request's body may take to arrive; longer is 408.", 1, 86_400)
+    ] = 60
+    requests_bytes: Annotated[
+        int,
+        _number(
+            "bytes",
+            "Most bytes of all unanswered requests in memory together; beyond it large requests are 503.",
+            1_048_576,
+            1_099_511_627_776,
+        ),
+    ] = 134_217_728
+    unread_seconds: Annotated[
+        int,
+        _number(
+            "seconds", "How long a client may read nothing of its answer until it is cut off.", 1, 86_400
+        ),
+    ] = 60
+    idle_seconds: Annotated[
+        int, _number("seconds", "How long a connection may stay open without a request.", 1, 86_400)
+    ] = 75
+    connection_requests: Annotated[
+        int,
+        _number("requests", "Requests until the server closes a connection.", 1, 1_000_000_000),
+    ] = 100_000
+    connections: Annotated[
+        int,
+        _number(
+            "connections",
+            "Most open connections; 0 takes as many as the descriptor limit allows.",
+            0,
+            1_048_576,
+        ),
+    ] = 0
+    address_connections: Annotated[
+        int,
+        _number("connections", "Most open connections from one address; 0 sets no limit.", 0, 1_048_576),
+    ] = 0
     shutdown_seconds: Annotated[
         int, _number("seconds", "How long requests in flight may take once the server is to stop.", 1, 3_600)
     ] = 8

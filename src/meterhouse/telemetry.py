@@ -53,6 +53,14 @@ class _Requests(Collector):
 _requests = _Requests()
 REGISTRY.register(_requests)
 observe_request: Final = _requests.observe
+http_connections = Gauge("meterhouse_http_connections", "Connections that are open.")
+http_connections_most = Gauge("meterhouse_http_connections_most", "Connections that may be open.")
+http_request_bytes = Gauge(
+    "meterhouse_http_request_bytes", "Bytes in memory of requests that have no answer yet."
+)
+http_turned_away = Counter(
+    "meterhouse_http_turned_away", "Requests and connections that the front ended, by reason.", ["reason"]
+)
 consumer_position = Gauge(
     "meterhouse_consumer_position", "Log position up to which a consumer has handled events.", ["consumer"]
 )

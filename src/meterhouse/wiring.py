@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from meterhouse.consume.runner import Runner
 from meterhouse.http.app import build_app
 from meterhouse.http.edge import ASGIApp
+from meterhouse.http.front.bounds import Bounds
+from meterhouse.http.front.front import Front
 from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.ingest.accept import Ingest
 from meterhouse.metering.auto_recharge import AutoRecharges
@@ -65,6 +67,8 @@ class Service(Struct, frozen=True):
     first_start: FirstStart | None
     catch_up: Callable[[], Awaitable[None]]
     """Return once every event acknowledged so far is in every answer."""
+    front: Front
+    """The limits that every connection of the server keeps."""
 
 
 def now() -> datetime:
@@ -120,13 +124,19 @@ async def open_service(
         )
         # Last: a start that fails leaves no key behind that nobody was shown.
         started = await first_start(database, steady, actor="serve", with_key=True)
+        front = Front(_bounds(settings))
         async with (
+            _running(front.sweep()),
             _running(runner.run(warehouse)),
             _running(ExpirySweep(ledger).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):
-            yield Service(app, catalog, started, lambda: runner.catch_up(warehouse))
+            yield Service(app, catalog, started, lambda: runner.catch_up(warehouse), front)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(**{name: getattr(settings, name) for name in Bounds.__struct_fields__})
 
 
 def _metering(

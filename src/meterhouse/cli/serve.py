@@ -7,7 +7,8 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Annotated, Final
+from functools import partial
+from typing import Annotated, Final, cast
 
 import typer
 import uvicorn
@@ -15,6 +16,7 @@ import uvicorn
 from meterhouse.cli.address import url_of
 from meterhouse.cli.greeting import greet
 from meterhouse.cli.options import Data, load, sentences
+from meterhouse.http.front.connection import Connection
 from meterhouse.settings import Settings
 from meterhouse.wiring import open_service
 
@@ -54,6 +56,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             server_header=False,
             proxy_headers=False,  # the framework's part is wrapped for them; the hot routes need none
             backlog=_BACKLOG,
+            http=cast("type[asyncio.Protocol]", partial(Connection, service.front)),
+            ws="none",  # a connection refuses WebSocket itself
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         host, port = listener.getsockname()[:2]

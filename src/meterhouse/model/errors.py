@@ -3,6 +3,7 @@
 MeterhouseError
 ├── Refused                       the request is wrong; sending it again unchanged cannot help
 │   ├── ValidationFailed          400 validation_failed       `errors` names each field
+│   ├── BadRequest                400 bad_request
 │   ├── QueryTooLarge             400 query_too_large
 │   ├── MeterArchived             400 meter_archived
 │   ├── PurchaseNotCancellable    400 purchase_not_cancellable
@@ -45,11 +46,14 @@ MeterhouseError
 │   │   ├── MeterCounted          409 meter_counted
 │   │   ├── ProviderNameTaken     409 provider_name_exists
 │   │   └── OperatorTaken         409 operator_exists
+│   ├── RequestTimeout            408 request_timeout
 │   ├── PayloadTooLarge           413 payload_too_large
-│   └── UnsupportedMediaType      415 unsupported_media_type
+│   ├── UnsupportedMediaType      415 unsupported_media_type
+│   └── HeadersTooLarge           431 headers_too_large
 └── Unavailable                   nothing was stored; send the same request again, keys make it safe
     ├── LogUnavailable            503 log_unavailable
     ├── Overloaded                503 overloaded
+    ├── TooManyConnections        503 too_many_connections
     ├── ProcessorUnavailable      503 processor_unavailable
     └── WarehouseUnavailable      503 warehouse_unavailable
 """
@@ -103,6 +107,11 @@ class ValidationFailed(Refused):
     @classmethod
     def of(cls, path: str, message: str) -> "ValidationFailed":
         return cls((FieldError(path, message),))
+
+
+class BadRequest(Refused):
+    sentence = "The request is no valid HTTP/1.1; check its first line, its headers and its body's length."
+    code = "bad_request"
 
 
 class QueryTooLarge(Refused):
@@ -353,6 +362,12 @@ class OperatorTaken(Conflict):
     code = "operator_exists"
 
 
+class RequestTimeout(Refused):
+    sentence = "The request did not arrive in time and was not handled; send it faster, or send less at once."
+    code = "request_timeout"
+    status = 408
+
+
 class PayloadTooLarge(Refused):
     sentence = "The body is larger than this route takes; send less at once."
     code = "payload_too_large"
@@ -363,6 +378,12 @@ class UnsupportedMediaType(Refused):
     sentence = "The content type or encoding is not accepted here."
     code = "unsupported_media_type"
     status = 415
+
+
+class HeadersTooLarge(Refused):
+    sentence = "The request has too many headers, or too many bytes of them; send fewer."
+    code = "headers_too_large"
+    status = 431
 
 
 class Unavailable(MeterhouseError):
@@ -380,6 +401,11 @@ class LogUnavailable(Unavailable):
 class Overloaded(Unavailable):
     sentence = "Too much is waiting to be stored; nothing was stored, send the same request again."
     code = "overloaded"
+
+
+class TooManyConnections(Unavailable):
+    sentence = "Too many connections are open; close some, and send the same request again."
+    code = "too_many_connections"
 
 
 class ProcessorUnavailable(Unavailable):
