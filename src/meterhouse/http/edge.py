@@ -97,9 +97,11 @@ class Edge:
             return
         except MeterhouseError as error:
             answer, extra = _problem(error, request_id)
-        except Exception:
+            problems.let_go(error)
+        except Exception as error:
             _logger.exception("request_failed", path=path, request_id=request_id.decode())
             answer, extra = _problem(MeterhouseError(), request_id)
+            problems.let_go(error)
         telemetry.observe_request(path, answer.status, time.perf_counter() - started)
         await send(
             {
