@@ -58,7 +58,7 @@ class SessionRoutes:
             case NewSession(token=str(token), email=None, password=None):
                 signed_in = await self._sign_in.with_link(token)
             case NewSession(token=None, email=str(email), password=str(password)) if len(email) <= _MAX_EMAIL:
-                signed_in = await self._sign_in.with_password(email, password)
+                signed_in = await self._sign_in.with_password(email, password, _address(request))
             case _:
                 raise ValidationFailed.of("", "must have either token, or email and password")
         cookie = cookies.set_cookie(signed_in.secret, https=_is_https(request))
@@ -88,6 +88,11 @@ def _answer(signed_in: SignedIn) -> SessionAnswer:
 
 def _uncached(cookie: str | None = None) -> dict[str, str]:
     return {"cache-control": "no-store"} | ({} if cookie is None else {"set-cookie": cookie})
+
+
+def _address(request: AnyRequest) -> str:
+    """Return the browser's address: a proxy on this machine tells it (X-Forwarded-For)."""
+    return "" if request.client is None else request.client.host
 
 
 def _is_https(request: AnyRequest) -> bool:

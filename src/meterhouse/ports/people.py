@@ -81,11 +81,14 @@ class Operators(Protocol):
 
     async def password_hash(self, email: str) -> str | None: ...
 
-    async def failures(self, email: str) -> Failures:
-        """Return the wrong passwords in a row, none once an hour has passed since the last."""
+    async def failures(self, email: str, address: str) -> Failures:
+        """Return the wrong passwords in a row, none once an hour has passed since the last.
+
+        address: the network address that they come from.
+        """
         ...
 
-    async def note_failure(self, email: str) -> Failures:
+    async def note_failure(self, email: str, address: str) -> Failures:
         """Count a wrong password, also for an email nobody has. `Sessions.open_for` forgets them."""
         ...
 
@@ -104,8 +107,11 @@ class Sessions(Protocol):
         """
         ...
 
-    async def open_for(self, email: str, sha256: bytes) -> Session:
-        """Open a session for an operator whose password was right. Raises NotSignedIn: there is none."""
+    async def open_for(self, email: str, sha256: bytes, address: str) -> Session:
+        """Open a session for an operator whose password was right. Raises NotSignedIn: there is none.
+
+        Forgets the wrong passwords from this address, and those of the account.
+        """
         ...
 
     async def find(self, sha256: bytes) -> Session | None:

@@ -81,7 +81,7 @@ class SqliteSessions:
 
         return await self._database.write(work)
 
-    async def open_for(self, email: str, sha256: bytes) -> Session:
+    async def open_for(self, email: str, sha256: bytes, address: str) -> Session:
         now_us = to_microseconds(self._now())
 
         def work(connection: sqlite3.Connection) -> Session:
@@ -90,7 +90,7 @@ class SqliteSessions:
             ).fetchone()
             if row is None:
                 raise NotSignedIn
-            forget_failures(connection, email)
+            forget_failures(connection, email, address)
             of_provider, operator_ref, kept = row
             return _open(connection, sha256, _Row(of_provider, operator_ref, kept, now_us, now_us))
 
