@@ -12,7 +12,13 @@ from meterhouse.model.audit import Action, AuditEntry
 from meterhouse.model.errors import NotSignedIn, OperatorNotFound, OperatorTaken, ProviderNotFound
 from meterhouse.model.event import from_microseconds
 from meterhouse.model.key import digest
-from meterhouse.model.operator import FREE_FAILURES, FREE_FAILURES_OF_ACCOUNT, Failures, Session
+from meterhouse.model.operator import (
+    FREE_FAILURES,
+    FREE_FAILURES_OF_ACCOUNT,
+    SESSION_IDLE_US,
+    Failures,
+    Session,
+)
 from meterhouse.model.tenant import Environment
 from meterhouse.ports import Catalog
 from tests.contract.catalogs import Clock, EmbeddedCatalog, OpenedCatalog
@@ -212,6 +218,30 @@ async def test_one_address_does_not_bar_another_and_many_together_bar_the_accoun
     assert barred.barred_until == barred.of_account_at + 60_000_000
     clock.advance(timedelta(hours=1))
     assert await catalog.operators.failures(email, HOME) == Failures()
+
+
+async def test_open_sessions_are_listed_and_ended_by_their_ids(catalog: Catalog, clock: Clock) -> None:
+    await catalog.operators.create("acme", "ada@example.com", HASH, "cli")
+    await signed_in(catalog, TWO)
+    clock.advance(SECOND)
+    await catalog.sessions.open_for("ada@example.com", ONE, HOME)
+    newest, oldest = await catalog.sessions.all()
+    assert (newest.email, oldest.email) == ("ada@example.com", None)
+    assert newest.opened_at == newest.used_at == oldest.opened_at + 1_000_000
+    assert newest.expires_at == newest.used_at + SESSION_IDLE_US
+    assert await catalog.sessions.end_listed("nothing", "cli") == 0
+    assert await catalog.sessions.end_listed(newest.id, "cli") == 1
+    assert await catalog.sessions.find(ONE) is None
+    assert await catalog.sessions.all() == [oldest]
+    assert (await entries(catalog, "acme"))[-1].actor == "cli"
+    assert await catalog.sessions.end_listed(None, "cli") == 1
+    assert await catalog.sessions.all() == []
+
+
+async def test_a_session_that_expired_is_not_listed(catalog: Catalog, clock: Clock) -> None:
+    await signed_in(catalog, TWO)
+    clock.advance(timedelta(microseconds=SESSION_IDLE_US))
+    assert await catalog.sessions.all() == []
 
 
 async def test_signing_in_forgets_the_wrong_passwords(catalog: Catalog) -> None:

@@ -46,6 +46,20 @@ class Session(Struct, frozen=True, kw_only=True):
         return Caller(self.scopes[environment], actor_of(self.email))
 
 
+class OpenSession(Struct, frozen=True, kw_only=True):
+    """A session as the command line shows it. id: names it, and opens nothing.
+
+    email: None for a session that a link opened. expires_at: also through idling.
+    """
+
+    id: str
+    provider_ref: str
+    email: str | None
+    opened_at: int
+    used_at: int
+    expires_at: int
+
+
 class Failures(Struct, frozen=True):
     """Wrong passwords in a row for one email, whether or not somebody has it. last_at: 0 for none.
 

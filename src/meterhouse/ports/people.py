@@ -6,7 +6,7 @@ from typing import Protocol
 from meterhouse.model.key import ApiKey, IssuedKey
 from meterhouse.model.merchant import Merchant
 from meterhouse.model.once import Once
-from meterhouse.model.operator import Failures, Operator, Session
+from meterhouse.model.operator import Failures, OpenSession, Operator, Session
 from meterhouse.model.page import AuditPage, AuditPlace
 from meterhouse.model.tally import KeptRejection, TallyHour
 from meterhouse.model.tenant import Caller, Environment, Provider, Scope
@@ -120,6 +120,14 @@ class Sessions(Protocol):
 
     async def end(self, sha256: bytes) -> None:
         """Let a session open nothing any more, in every process within a second. Again is a no-op."""
+        ...
+
+    async def all(self) -> Sequence[OpenSession]:
+        """Return every open session of all providers, the newest first."""
+        ...
+
+    async def end_listed(self, id_: str | None, actor: str) -> int:
+        """End the session with this id, None for all of them; return how many were ended. See `end`."""
         ...
 
 
