@@ -94,7 +94,9 @@ def _table(
         catalog.providers, catalog.audit, None if live is None else live.publishable_key
     )
     key = KeyRoutes(catalog.keys)
-    session = SessionRoutes(SignIn(catalog.operators, catalog.sessions, around.now), authenticator)
+    session = SessionRoutes(
+        SignIn(catalog.operators, catalog.sessions, around.now), authenticator, around.public_url
+    )
     dashboard = DashboardRoutes()
     service = ServiceRoutes(around.ready, lambda: openapi.document(table))
 

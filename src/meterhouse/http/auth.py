@@ -57,7 +57,7 @@ class Authenticator:
             signed_in = await self.signed_in(headers, writes=writes)
             return signed_in.session.caller(_environment(query))
         caller = self._keys.get(authorization or b"") or await self._of_key(authorization or b"")
-        if b"environment=" in query:
+        if b"environment=" in query or b"%" in query:  # its name may be escaped
             for asked in _asked(query):
                 if asked != caller.scope.environment:
                     raise KeyEnvironmentMismatch(caller.scope.environment, asked)
