@@ -31,15 +31,15 @@ async def test_pages_tell_nobody_where_a_reader_came_from(nobody: Client) -> Non
         assert (await nobody.get(path)).headers["referrer-policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize(("url", "secure"), [("https://meter.example.com", True), ("http://h", False)])
+@pytest.mark.parametrize(("url", "secure"), [("https://meter.example.com", 1), ("http://h", 0)])
 async def test_cookies_are_secure_where_the_public_url_is_https(
-    tmp_path: Path, url: str, secure: bool
+    tmp_path: Path, url: str, secure: int
 ) -> None:
     async with open_service(Settings(data=str(tmp_path), public_url=url)) as service:
         client, token = speak_to(service, None), new_secret()
         await service.catalog.sessions.add_link("default", digest(token), "cli")
         opened = await client.post("/v1/session", json={"token": token})
-        assert ("; Secure" in opened.headers["set-cookie"]) is secure
+        assert opened.headers["set-cookie"].count("; Secure") == secure
 
 
 @pytest.mark.parametrize("name", ["environment", "%65nvironment", "environmen%74", "%65%6E%76ironment"])

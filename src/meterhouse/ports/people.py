@@ -9,14 +9,24 @@ from meterhouse.model.once import Once
 from meterhouse.model.operator import Failures, OpenSession, Operator, Session
 from meterhouse.model.page import AuditPage, AuditPlace
 from meterhouse.model.tally import KeptRejection, TallyHour
-from meterhouse.model.tenant import Caller, Environment, Provider, Scope
+from meterhouse.model.tenant import Caller, Environment, Provider, Rights, Scope
 
 
 class Keys(Protocol):
     """The API keys of every scope. For writes and `once`, see `Customers`."""
 
-    async def create(self, caller: Caller, name: str, once: Once | None = None) -> IssuedKey:
+    async def create(
+        self,
+        caller: Caller,
+        name: str,
+        once: Once | None = None,
+        *,
+        rights: Rights = Rights.FULL,
+        expires_at: int | None = None,
+    ) -> IssuedKey:
         """Make a key to the caller's scope. Only this result has its secret.
+
+        expires_at: microseconds since 1970, from which on it opens nothing; None for never.
 
         Repeated through `once`, the result has none: secrets are not kept.
         """
