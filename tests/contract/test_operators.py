@@ -12,13 +12,20 @@ from meterhouse.model.audit import Action, AuditEntry
 from meterhouse.model.errors import NotSignedIn, OperatorNotFound, OperatorTaken, ProviderNotFound
 from meterhouse.model.event import from_microseconds
 from meterhouse.model.key import digest
-from meterhouse.model.operator import FREE_FAILURES, Failures, Session
+from meterhouse.model.operator import (
+    FREE_FAILURES,
+    FREE_FAILURES_OF_ACCOUNT,
+    SESSION_IDLE_US,
+    Failures,
+    Session,
+)
 from meterhouse.model.tenant import Environment
 from meterhouse.ports import Catalog
 from tests.contract.catalogs import Clock, EmbeddedCatalog, OpenedCatalog
 
 LINK, ONE, TWO = digest("link"), digest("one"), digest("two")
 SECOND = timedelta(seconds=1)
+HOME = "192.0.2.1"
 HASH = "$argon2id$…"
 
 
@@ -141,7 +148,7 @@ async def test_an_operator_signs_in_to_their_own_provider(catalog: Catalog) -> N
     assert operator.email == "ada@example.com"
     assert await catalog.operators.password_hash("ADA@example.com ") == HASH
     assert await catalog.operators.password_hash("bob@example.com") is None
-    session = await catalog.sessions.open_for("Ada@example.com", ONE)
+    session = await catalog.sessions.open_for("Ada@example.com", ONE, HOME)
     assert (session.provider.name, session.email) == ("acme", "ada@example.com")
     assert session.caller(Environment.LIVE).actor == "operator:ada@example.com"
     assert await catalog.sessions.find(ONE) == session
@@ -159,12 +166,12 @@ async def test_an_email_belongs_to_one_operator(catalog: Catalog) -> None:
 
 async def test_who_is_removed_or_gets_a_new_password_is_signed_out(catalog: Catalog) -> None:
     await catalog.operators.create("acme", "ada@example.com", HASH, "cli")
-    await catalog.sessions.open_for("ada@example.com", ONE)
+    await catalog.sessions.open_for("ada@example.com", ONE, HOME)
     await signed_in(catalog, TWO)
     await catalog.operators.change_password("Ada@example.com", "another", "cli")
     assert await catalog.sessions.find(ONE) is None
     assert await catalog.operators.password_hash("ada@example.com") == "another"
-    await catalog.sessions.open_for("ada@example.com", ONE)
+    await catalog.sessions.open_for("ada@example.com", ONE, HOME)
     await catalog.operators.remove("Ada@example.com", "cli")
     assert await catalog.sessions.find(ONE) is None
     assert await catalog.sessions.find(TWO) is not None
@@ -176,7 +183,7 @@ async def test_who_is_removed_or_gets_a_new_password_is_signed_out(catalog: Cata
         with pytest.raises(OperatorNotFound):
             await call
     with pytest.raises(NotSignedIn):
-        await catalog.sessions.open_for("ada@example.com", digest("three"))
+        await catalog.sessions.open_for("ada@example.com", digest("three"), HOME)
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
@@ -186,20 +193,62 @@ async def test_wrong_passwords_in_a_row_bar_the_email_whoever_has_it(
     await catalog.operators.create("acme", "ada@example.com", HASH, "cli")
     minutes = []
     for _ in range(FREE_FAILURES + 6):
-        failures = await catalog.operators.note_failure(email.upper())
-        assert await catalog.operators.failures(email) == failures
+        failures = await catalog.operators.note_failure(email.upper(), HOME)
+        assert await catalog.operators.failures(email, HOME) == failures
         minutes.append(max(0, failures.barred_until - failures.last_at) // 60_000_000)
     assert minutes == [0, 0, 0, 0, 1, 2, 4, 8, 15, 15, 15]
     clock.advance(timedelta(hours=1))
-    assert await catalog.operators.failures(email) == Failures()
-    assert (await catalog.operators.note_failure(email)).count == 1
+    assert await catalog.operators.failures(email, HOME) == Failures()
+    assert (await catalog.operators.note_failure(email, HOME)).count == 1
+
+
+async def test_one_address_does_not_bar_another_and_many_together_bar_the_account(
+    catalog: Catalog, clock: Clock
+) -> None:
+    email = "ada@example.com"
+    for _ in range(FREE_FAILURES):
+        await catalog.operators.note_failure(email, "198.51.100.1")
+    assert (await catalog.operators.failures(email, "198.51.100.1")).barred_until > 0
+    assert (await catalog.operators.failures("bob@example.com", "198.51.100.1")).barred_until == 0
+    assert (await catalog.operators.failures(email, HOME)).barred_until == 0
+    for i in range(FREE_FAILURES, FREE_FAILURES_OF_ACCOUNT):
+        assert (await catalog.operators.failures(email, HOME)).barred_until == 0
+        await catalog.operators.note_failure(email, f"203.0.113.{i}")
+    barred = await catalog.operators.failures(email, HOME)
+    assert barred.barred_until == barred.of_account_at + 60_000_000
+    clock.advance(timedelta(hours=1))
+    assert await catalog.operators.failures(email, HOME) == Failures()
+
+
+async def test_open_sessions_are_listed_and_ended_by_their_ids(catalog: Catalog, clock: Clock) -> None:
+    await catalog.operators.create("acme", "ada@example.com", HASH, "cli")
+    await signed_in(catalog, TWO)
+    clock.advance(SECOND)
+    await catalog.sessions.open_for("ada@example.com", ONE, HOME)
+    newest, oldest = await catalog.sessions.all()
+    assert (newest.email, oldest.email) == ("ada@example.com", None)
+    assert newest.opened_at == newest.used_at == oldest.opened_at + 1_000_000
+    assert newest.expires_at == newest.used_at + SESSION_IDLE_US
+    assert await catalog.sessions.end_listed("nothing", "cli") == 0
+    assert await catalog.sessions.end_listed(newest.id, "cli") == 1
+    assert await catalog.sessions.find(ONE) is None
+    assert await catalog.sessions.all() == [oldest]
+    assert (await entries(catalog, "acme"))[-1].actor == "cli"
+    assert await catalog.sessions.end_listed(None, "cli") == 1
+    assert await catalog.sessions.all() == []
+
+
+async def test_a_session_that_expired_is_not_listed(catalog: Catalog, clock: Clock) -> None:
+    await signed_in(catalog, TWO)
+    clock.advance(timedelta(microseconds=SESSION_IDLE_US))
+    assert await catalog.sessions.all() == []
 
 
 async def test_signing_in_forgets_the_wrong_passwords(catalog: Catalog) -> None:
     await catalog.operators.create("acme", "ada@example.com", HASH, "cli")
-    await catalog.operators.note_failure("ada@example.com")
-    await catalog.sessions.open_for("ada@example.com", ONE)
-    assert await catalog.operators.failures("ada@example.com") == Failures()
+    await catalog.operators.note_failure("ada@example.com", HOME)
+    await catalog.sessions.open_for("ada@example.com", ONE, HOME)
+    assert await catalog.operators.failures("ada@example.com", HOME) == Failures()
 
 
 async def test_everything_is_in_the_audit_of_both_environments_and_of_no_other_provider(
@@ -207,10 +256,10 @@ async def test_everything_is_in_the_audit_of_both_environments_and_of_no_other_p
 ) -> None:
     operator = await catalog.operators.create("acme", "ada@example.com", HASH, "cli")
     await signed_in(catalog, TWO)
-    await catalog.sessions.open_for("ada@example.com", ONE)
+    await catalog.sessions.open_for("ada@example.com", ONE, HOME)
     await catalog.sessions.end(ONE)
     for _ in range(FREE_FAILURES + 1):
-        await catalog.operators.note_failure("ada@example.com")
+        await catalog.operators.note_failure("ada@example.com", HOME)
     await catalog.operators.change_password("ada@example.com", HASH, "cli")
     await catalog.operators.remove("ada@example.com", "cli")
     for environment in Environment:

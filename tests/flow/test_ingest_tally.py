@@ -14,6 +14,13 @@ def balanced(counts: dict[str, Any]) -> dict[str, Any]:
     return counts
 
 
+async def test_a_kept_rejection_has_its_first_twenty_faults(client: Client) -> None:
+    await client.post("/v1/sdk/usages/bulk", json={"events": [{"units": -1}] * 500})
+    (kept,) = ok(await client.get("/v1/ingest"))["rejections"]
+    assert len(kept["errors"]) == 21
+    assert kept["errors"][-1]["message"].startswith("and ")
+
+
 async def test_everything_that_comes_in_is_stored_a_duplicate_or_rejected(
     client: Client, live: Client
 ) -> None:

@@ -5,8 +5,9 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 
 from meterhouse.model import password as passwords
@@ -62,6 +63,11 @@ async def signed_in(service: Service) -> Client:
 async def operator(service: Service, email: str = "ada@example.com") -> dict[str, str]:
     await service.catalog.operators.create("default", email, passwords.hashed(PASSWORD), "cli")
     return {"email": email, "password": PASSWORD}
+
+
+def from_address(service: Service, address: str) -> Client:
+    transport = httpx.ASGITransport(cast("Any", service.app), client=(address, 50_000))  # Any: as `speak_to`
+    return Client(transport=transport, base_url="http://meterhouse.test")
 
 
 async def sessions_of(service: Service) -> list[tuple[str, str]]:
@@ -125,16 +131,43 @@ async def test_after_five_wrong_passwords_the_right_one_has_to_wait(
     ok(await nobody.post(URL, json=body), 201)
 
 
-async def test_too_many_passwords_at_once_are_503(service: Service, nobody: Client) -> None:
+async def test_guesses_at_once_are_counted_as_one_after_the_other(service: Service, nobody: Client) -> None:
     body = await operator(service) | {"password": "wrong"}
     answers = await asyncio.gather(*(nobody.post(URL, json=body) for _ in range(40)))
-    refused = [answer for answer in answers if answer.status_code == 503]
-    assert len(refused) == 20
-    for answer in refused:
-        error(answer, 503, "overloaded")
-        assert answer.headers["retry-after"] == "1"
+    for answer in answers:
+        error(answer, 401, "not_signed_in")
     barred = [answer for answer in answers if "Too many wrong passwords" in answer.text]
-    assert len(barred) == 20 - FREE_FAILURES  # at once or not, five are looked at
+    assert len(barred) == 40 - FREE_FAILURES
+
+
+@pytest.mark.parametrize("guessed", ["nobody-{}@example.com", "ada@example.com", "operator-{}@example.com"])
+async def test_guessers_keep_no_operator_out(service: Service, guessed: str) -> None:
+    operators = [await operator(service, f"operator-{i}@example.com") for i in range(10)]
+    await operator(service)
+    crowd, home = from_address(service, "198.51.100.7"), from_address(service, "192.0.2.1")
+    guesses = [
+        asyncio.create_task(crowd.post(URL, json={"email": guessed.format(i), "password": "wrong"}))
+        for i in range(25)
+    ]
+    answers = await asyncio.gather(*(home.post(URL, json=body) for body in operators))
+    assert [answer.status_code for answer in answers] == [201] * 10
+    for answer in await asyncio.gather(*guesses):
+        error(answer, 401, "not_signed_in")
+
+
+async def test_operators_behind_the_proxy_of_a_guesser_sign_in(service: Service, nobody: Client) -> None:
+    bodies = [await operator(service, f"operator-{i}@example.com") for i in range(3)]
+    guesses = [nobody.post(URL, json=bodies[0] | {"password": "wrong"}) for _ in range(25)]
+    answers = await asyncio.gather(*guesses, *(nobody.post(URL, json=body) for body in bodies[1:]))
+    assert [answer.status_code for answer in answers] == [401] * 25 + [201] * 2
+
+
+async def test_addresses_of_one_ipv6_household_are_one(service: Service) -> None:
+    body = await operator(service)
+    for i in range(FREE_FAILURES):
+        await from_address(service, f"2001:db8:1:2::{i}").post(URL, json=body | {"password": "wrong"})
+    error(await from_address(service, "2001:db8:1:2:3::").post(URL, json=body), 401, "not_signed_in")
+    ok(await from_address(service, "2001:db8:1:3::").post(URL, json=body), 201)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "serve": "serve.serve",
     "login": "login.login",
     "key": "key.keys",
+    "session": "session.sessions",
     "operator": "operator.operators",
     "provider": "provider.providers",
     "settings": "settings.settings",

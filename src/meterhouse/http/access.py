@@ -12,7 +12,7 @@ from litestar.handlers import BaseRouteHandler
 from meterhouse.http import body, edge
 from meterhouse.http.auth import Authenticator, SignedIn
 from meterhouse.http.idempotency import header_key
-from meterhouse.http.routing import CREDENTIAL, Credential
+from meterhouse.http.routing import CREDENTIAL, NEEDS, Credential
 from meterhouse.ingest.decode import guarded
 from meterhouse.model.tenant import Caller
 
@@ -61,7 +61,9 @@ class Access:
         if credential is Credential.SESSION:
             scope["state"]["signed_in"] = await self._authenticator.signed_in(headers, writes=writes)
         elif credential is Credential.KEY:
-            scope["state"]["caller"] = await self._authenticator.caller(headers, query, writes=writes)
+            scope["state"]["caller"] = await self._authenticator.caller(
+                headers, query, writes=writes, needs=handler.opt[NEEDS]
+            )
 
 
 def dependencies() -> dict[str, Provide]:

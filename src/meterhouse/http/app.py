@@ -35,9 +35,11 @@ from meterhouse.http.sign_in import SignIn
 from meterhouse.http.tally import TallyRoutes
 from meterhouse.http.usage import QueryRoutes
 from meterhouse.ingest.accept import Ingest
+from meterhouse.model.tenant import Rights
 from meterhouse.ports import Catalog
 
 _LINK, _NONE, _SESSION = Credential.LINK, Credential.NONE, Credential.SESSION
+_EVENTS = Rights.EVENTS_WRITE
 
 
 def build_app(
@@ -93,20 +95,22 @@ def _table(
     provider = ProviderRoutes(
         catalog.providers, catalog.audit, None if live is None else live.publishable_key
     )
-    key = KeyRoutes(catalog.keys)
-    session = SessionRoutes(SignIn(catalog.operators, catalog.sessions, around.now), authenticator)
+    key = KeyRoutes(catalog.keys, around.now)
+    session = SessionRoutes(
+        SignIn(catalog.operators, catalog.sessions, around.now), authenticator, around.public_url
+    )
     dashboard = DashboardRoutes()
     service = ServiceRoutes(around.ready, lambda: openapi.document(table))
 
     # fmt: off
     table = [
         # Usage events, meter events and limits
-        Route("POST", "/v1/sdk/events", "publishEvent", event.publish, 201, hot=events.EVENT, errors=(404,)),
-        Route("POST", "/v1/sdk/events/bulk", "publishEvents", event.publish_bulk, hot=events.EVENTS),
-        Route("POST", "/v1/sdk/usages", "recordUsage", recorded.track, hot=usages.USAGE),
-        Route("POST", "/v1/sdk/usages/bulk", "recordUsages", recorded.track_bulk, hot=usages.USAGES),
-        Route("POST", "/v1/sdk/meter-events", "recordMeterEvent", recorded.meter_event, hot=usages.METER_EVENT, errors=(404,)),
-        Route("POST", "/v1/sdk/meter-events/bulk", "recordMeterEvents", recorded.meter_events, hot=usages.METER_EVENTS, errors=(404,)),
+        Route("POST", "/v1/sdk/events", "publishEvent", event.publish, 201, hot=events.EVENT, errors=(404,), right=_EVENTS),
+        Route("POST", "/v1/sdk/events/bulk", "publishEvents", event.publish_bulk, hot=events.EVENTS, right=_EVENTS),
+        Route("POST", "/v1/sdk/usages", "recordUsage", recorded.track, hot=usages.USAGE, right=_EVENTS),
+        Route("POST", "/v1/sdk/usages/bulk", "recordUsages", recorded.track_bulk, hot=usages.USAGES, right=_EVENTS),
+        Route("POST", "/v1/sdk/meter-events", "recordMeterEvent", recorded.meter_event, hot=usages.METER_EVENT, errors=(404,), right=_EVENTS),
+        Route("POST", "/v1/sdk/meter-events/bulk", "recordMeterEvents", recorded.meter_events, hot=usages.METER_EVENTS, errors=(404,), right=_EVENTS),
         Route("POST", "/v1/sdk/limits", "checkLimits", limit.check, hot=limits.LIMIT, errors=(404,)),
         Route("GET", "/v1/sdk/holds/{reference:str}", "getHold", hold.get),
         Route("POST", "/v1/sdk/holds/{reference:str}/settle", "settleHold", hold.settle),

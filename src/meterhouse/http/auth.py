@@ -14,11 +14,12 @@ from meterhouse.model.errors import (
     InvalidKey,
     KeyEnvironmentMismatch,
     NotSignedIn,
+    RightMissing,
     ValidationFailed,
 )
 from meterhouse.model.key import digest
 from meterhouse.model.operator import Session
-from meterhouse.model.tenant import Caller, Environment
+from meterhouse.model.tenant import Caller, Environment, Rights
 from meterhouse.ports import Identities, Sessions
 
 _REMEMBERED_SECONDS: Final = 0.5  # a key is revoked everywhere within a second
@@ -46,10 +47,14 @@ class Authenticator:
         self._keys = _Memory[bytes, Caller]()
         self._signed_in = _Memory[str, Session]()
 
-    async def caller(self, headers: Headers, query: bytes, *, writes: bool) -> Caller:
+    async def caller(
+        self, headers: Headers, query: bytes, *, writes: bool, needs: Rights = Rights.FULL
+    ) -> Caller:
         """Return who owns the bearer key, or without one who is signed in.
 
-        Raises InvalidKey; KeyEnvironmentMismatch where the query names another environment than the key's.
+        needs: the rights that the route needs of a key.
+        Raises InvalidKey, also for an expired key; RightMissing; KeyEnvironmentMismatch where the query names
+        another environment than the key's.
         With a session NotSignedIn; ValidationFailed where the query names no environment; see `signed_in`.
         """
         authorization = headers.get(b"authorization")
@@ -57,10 +62,12 @@ class Authenticator:
             signed_in = await self.signed_in(headers, writes=writes)
             return signed_in.session.caller(_environment(query))
         caller = self._keys.get(authorization or b"") or await self._of_key(authorization or b"")
-        if b"environment=" in query:
+        if b"environment=" in query or b"%" in query:  # its name may be escaped
             for asked in _asked(query):
                 if asked != caller.scope.environment:
                     raise KeyEnvironmentMismatch(caller.scope.environment, asked)
+        if not caller.rights.permit(needs):
+            raise RightMissing(caller.rights, needs)
         return caller
 
     async def signed_in(self, headers: Headers, *, writes: bool) -> SignedIn:

@@ -26,6 +26,8 @@ ASGIApp = Callable[[ASGIScope, Receive, Send], Awaitable[None]]
 
 _SLASHES: Final = re.compile("/{2,}")
 _CLIENT_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+_SAFETY_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""Of every answer: it may have secrets and figures, and it is of the type that it says."""
 _logger = structlog.get_logger()
 
 
@@ -80,7 +82,7 @@ class Edge:
                 hot, Request(headers, receive, scope["query_string"]), path, request_id, send
             )
         elif scope["method"] == "OPTIONS" and (allowed := self._allow(path)):
-            headers_out = [(b"allow", allowed.encode()), (b"x-request-id", request_id)]
+            headers_out = [(b"allow", allowed.encode()), (b"x-request-id", request_id), *_SAFETY_HEADERS]
             await send({"type": "http.response.start", "status": 204, "headers": headers_out})
             await send({"type": "http.response.body", "body": b""})
         else:
@@ -97,9 +99,11 @@ class Edge:
             return
         except MeterhouseError as error:
             answer, extra = _problem(error, request_id)
-        except Exception:
+            problems.let_go(error)
+        except Exception as error:
             _logger.exception("request_failed", path=path, request_id=request_id.decode())
             answer, extra = _problem(MeterhouseError(), request_id)
+            problems.let_go(error)
         telemetry.observe_request(path, answer.status, time.perf_counter() - started)
         await send(
             {
@@ -109,6 +113,7 @@ class Edge:
                     (b"content-type", b"application/json"),
                     (b"content-length", b"%d" % len(answer.body)),
                     (b"x-request-id", request_id),
+                    *_SAFETY_HEADERS,
                     *extra,
                 ],
             }
@@ -121,7 +126,9 @@ class Edge:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                own = dict(message["headers"])  # files of the dashboard may be kept
+                added = [header for header in _SAFETY_HEADERS if header[0] not in own]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *added]
                 route = scope.get("path_template") or "unmatched"
                 telemetry.observe_request(route, message["status"], time.perf_counter() - started)
             await send(message)

@@ -15,6 +15,7 @@ from meterhouse.ingest.body import EventBody
 from meterhouse.ingest.decode import BulkBody
 from meterhouse.model.errors import FieldError, Refused
 from meterhouse.model.once import MAX_BULK_KEY
+from meterhouse.model.tenant import Rights
 
 # Ids as `model.event.event_id` writes them.
 _STORED: Final = b'{"status":"stored","eventId":"evt_%016x"}'
@@ -59,7 +60,7 @@ class EventRoutes:
 
     async def publish(self, request: Request) -> Answer:
         """Publish one usage event. A repeat of an idempotency key answers 200 with the first event's id."""
-        scope_id = (await self._authenticator.caller(request.headers, request.query, writes=True)).scope.id
+        scope_id = await self._scope_id(request)
         try:
             body.media_type(request)
             raw = await body.read(request, body.SINGLE_BYTES)
@@ -76,7 +77,7 @@ class EventRoutes:
 
         Each event is stored, a duplicate, or rejected on its own; the answer has one result for each.
         """
-        scope_id = (await self._authenticator.caller(request.headers, request.query, writes=True)).scope.id
+        scope_id = await self._scope_id(request)
         try:
             kind = body.media_type(request, body.JSON, body.NDJSON)
             raw = await body.read(request, body.BULK_BYTES)
@@ -84,6 +85,12 @@ class EventRoutes:
         except Refused as error:
             await self._ingest.refuse(scope_id, error)
         return _bulk_answer(await self._ingest.publish_bulk(scope_id, raw, key, lines=kind == body.NDJSON))
+
+    async def _scope_id(self, request: Request) -> int:
+        caller = await self._authenticator.caller(
+            request.headers, request.query, writes=True, needs=Rights.EVENTS_WRITE
+        )
+        return caller.scope.id
 
 
 def _bulk_answer(published: PublishedBulk) -> Answer:

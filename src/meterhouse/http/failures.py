@@ -46,6 +46,7 @@ def answer(methods: "Methods") -> Callable[[AnyRequest, Exception], Response[byt
             path = request.scope.get("path_template") or request.scope["path"]
             _logger.error("request_failed", path=path, request_id=request_id, exc_info=exception)
         status, body, headers = problems.render(error, request_id)
+        problems.let_go(exception)
         return Response(body, status_code=status, headers=headers | extra, media_type="application/json")
 
     return handle

@@ -1,26 +1,32 @@
 """API keys over HTTP: a key manages the keys of its own scope."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from meterhouse.model.errors import KeyEnvironmentMismatch, ValidationFailed
-from meterhouse.model.event import from_microseconds
+from meterhouse.model.event import from_microseconds, to_microseconds
 from meterhouse.model.key import MAX_NAME, ApiKey
 from meterhouse.model.once import Once
-from meterhouse.model.tenant import Caller, Environment
+from meterhouse.model.tenant import Caller, Environment, Rights
 from meterhouse.model.text import length_fault
 from meterhouse.ports import Keys
 
 
-class NewKey(Struct, kw_only=True):
-    """environment: may be said, and then is the one of the key that asks."""
+class NewKey(Struct, kw_only=True, rename="camel"):
+    """environment: may be said, and then is the one of the key that asks.
+
+    expiresAt: from then on the key opens nothing; absent: never.
+    """
 
     name: str | None = None
     environment: Environment | None = None
+    rights: Rights = Rights.FULL
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class KeyAnswer(Struct, kw_only=True, rename="camel"):
@@ -33,6 +39,8 @@ class KeyAnswer(Struct, kw_only=True, rename="camel"):
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    rights: Rights
+    expires_at: datetime | None
 
 
 class IssuedKeyAnswer(KeyAnswer, kw_only=True, rename="camel"):
@@ -46,8 +54,11 @@ class KeysAnswer(Struct):
 
 
 class KeyRoutes:
-    def __init__(self, keys: Keys) -> None:
+    """now: the server's clock, an aware datetime."""
+
+    def __init__(self, keys: Keys, now: Callable[[], datetime]) -> None:
         self._keys = keys
+        self._now = now
 
     async def all(self, caller: NamedDependency[Caller]) -> KeysAnswer:
         """List the keys, revoked ones too, the newest first."""
@@ -67,7 +78,16 @@ class KeyRoutes:
             raise ValidationFailed.of("name", fault)
         if new.environment not in (None, caller.scope.environment):
             raise KeyEnvironmentMismatch(caller.scope.environment, str(new.environment))
-        issued = await self._keys.create(caller, name, Once.of("createKey", key, name))
+        if new.expires_at is not None and new.expires_at <= self._now():
+            raise ValidationFailed.of("expiresAt", "must be in the future")
+        more = () if (new.rights, new.expires_at) == (Rights.FULL, None) else (new.rights, new.expires_at)
+        issued = await self._keys.create(
+            caller,
+            name,
+            Once.of("createKey", key, name, *more),
+            rights=new.rights,
+            expires_at=None if new.expires_at is None else to_microseconds(new.expires_at),
+        )
         return IssuedKeyAnswer(**_fields(issued.key), secret=issued.secret)
 
     async def revoke(
@@ -89,6 +109,8 @@ class _Fields(TypedDict):
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    rights: Rights
+    expires_at: datetime | None
 
 
 def _fields(key: ApiKey) -> _Fields:
@@ -100,4 +122,6 @@ def _fields(key: ApiKey) -> _Fields:
         "created_at": from_microseconds(key.created_at),
         "last_used_at": None if key.last_used_at is None else from_microseconds(key.last_used_at),
         "revoked_at": None if key.revoked_at is None else from_microseconds(key.revoked_at),
+        "rights": key.rights,
+        "expires_at": None if key.expires_at is None else from_microseconds(key.expires_at),
     }

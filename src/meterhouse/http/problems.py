@@ -54,3 +54,15 @@ def render(error: MeterhouseError, request_id: str) -> tuple[int, bytes, dict[st
     elif error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     return error.status, msgspec.json.encode(problem), headers
+
+
+def let_go(error: BaseException) -> None:
+    """Forget where an error was raised; call it once the answer is made.
+
+    A traceback keeps the variables of every function that it went through, the request's body among them. A
+    function that has the error in a variable makes a cycle of both, and the collector visits those rarely.
+    """
+    link: BaseException | None = error
+    while link is not None and link.__traceback__ is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__

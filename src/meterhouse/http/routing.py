@@ -11,6 +11,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Operation
 from msgspec import Struct
 
+from meterhouse.model.tenant import Rights
+
 Handler = Callable[..., Any]  # Any: the framework calls handlers with the arguments that they name
 
 JSON: Final = "application/json"
@@ -48,7 +50,8 @@ class Route(Struct, frozen=True):
     path: as the framework writes it, `/v1/events/{event_id:str}`. operation: its OpenAPI operationId.
     status: of a success. errors: statuses besides those that the credential, the path and the method imply.
     hot: set where the connection answers without the framework. parameters: describes the query string
-    where the handler reads it itself. answers: describes answers that have no return type.
+    where the handler reads it itself. right: the rights that a key needs; None: `read` of a GET, else `full`.
+    answers: describes answers that have no return type.
     """
 
     method: str
@@ -63,6 +66,11 @@ class Route(Struct, frozen=True):
     answers: dict[int, ResponseSpec] | None = None
     media_type: str | None = None
     in_schema: bool = True
+    right: Rights | None = None
+
+    @property
+    def needs(self) -> Rights:
+        return self.right or (Rights.READ if self.method == "GET" else Rights.FULL)
 
     @property
     def template(self) -> str:
@@ -82,7 +90,7 @@ def framework_routes(table: Sequence[Route]) -> list[HTTPRouteHandler]:
             responses=route.answers,
             media_type=route.media_type,
             include_in_schema=route.in_schema,
-            opt={CREDENTIAL: route.credential},
+            opt={CREDENTIAL: route.credential, NEEDS: route.needs},
         )(route.handler)
         for route in table
         if route.hot is None
@@ -91,3 +99,5 @@ def framework_routes(table: Sequence[Route]) -> list[HTTPRouteHandler]:
 
 CREDENTIAL: Final = "credential"
 """Under this name a framework handler keeps its route's `Credential`."""
+NEEDS: Final = "needs"
+"""Under this name it keeps the rights that a key needs."""

@@ -53,7 +53,7 @@ class ServiceRoutes:
 
     async def docs(self) -> Response[str]:
         """Show the OpenAPI document as a page."""
-        return Response(_PAGE, media_type="text/html", headers={"content-security-policy": _policy(_PAGE)})
+        return Response(_PAGE, media_type="text/html", headers=_PAGE_HEADERS)
 
 
 def _policy(page: str) -> str:
@@ -68,3 +68,6 @@ def _policy(page: str) -> str:
 def _source(page: str, tag: str) -> str:
     text = page.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+_PAGE_HEADERS: Final = {"content-security-policy": _policy(_PAGE), "referrer-policy": "no-referrer"}

@@ -46,7 +46,10 @@ class SessionAnswer(Struct, rename="camel"):
 
 
 class SessionRoutes:
-    def __init__(self, sign_in: SignIn, authenticator: Authenticator) -> None:
+    """public_url: where browsers reach the server; empty: where a request came to."""
+
+    def __init__(self, sign_in: SignIn, authenticator: Authenticator, public_url: str) -> None:
+        self._is_public_https = public_url.startswith("https://")
         self._sign_in = sign_in
         self._authenticator = authenticator
 
@@ -58,21 +61,26 @@ class SessionRoutes:
             case NewSession(token=str(token), email=None, password=None):
                 signed_in = await self._sign_in.with_link(token)
             case NewSession(token=None, email=str(email), password=str(password)) if len(email) <= _MAX_EMAIL:
-                signed_in = await self._sign_in.with_password(email, password)
+                signed_in = await self._sign_in.with_password(email, password, _address(request))
             case _:
                 raise ValidationFailed.of("", "must have either token, or email and password")
-        cookie = cookies.set_cookie(signed_in.secret, https=_is_https(request))
-        return Response(_answer(signed_in), status_code=201, headers=_uncached(cookie))
+        cookie = cookies.set_cookie(signed_in.secret, https=self._is_https(request))
+        return Response(_answer(signed_in), status_code=201, headers={"set-cookie": cookie})
 
     async def get(self, signed_in: NamedDependency[SignedIn]) -> Response[SessionAnswer]:
         """Say who is signed in, and the CSRF token of the session."""
-        return Response(_answer(signed_in), headers=_uncached())
+        return Response(_answer(signed_in))
 
     async def delete(self, request: AnyRequest, signed_in: NamedDependency[SignedIn]) -> Response[None]:
         """Sign out: the cookie opens nothing any more."""
         await self._authenticator.sign_out(signed_in.secret)
-        cookie = cookies.clear_cookie(https=_is_https(request))
-        return Response(None, status_code=204, headers=_uncached(cookie))
+        cookie = cookies.clear_cookie(https=self._is_https(request))
+        return Response(None, status_code=204, headers={"set-cookie": cookie})
+
+    def _is_https(self, request: AnyRequest) -> bool:
+        """Whether the browser's side is: the public URL says so, or a proxy on this machine does
+        (X-Forwarded-Proto)."""
+        return self._is_public_https or request.scope["scheme"] == "https"
 
 
 def _answer(signed_in: SignedIn) -> SessionAnswer:
@@ -86,10 +94,6 @@ def _answer(signed_in: SignedIn) -> SessionAnswer:
     )
 
 
-def _uncached(cookie: str | None = None) -> dict[str, str]:
-    return {"cache-control": "no-store"} | ({} if cookie is None else {"set-cookie": cookie})
-
-
-def _is_https(request: AnyRequest) -> bool:
-    """Whether the browser's side is: uvicorn takes it from a proxy on this machine (X-Forwarded-Proto)."""
-    return bool(request.scope["scheme"] == "https")
+def _address(request: AnyRequest) -> str:
+    """Return the browser's address: a proxy on this machine tells it (X-Forwarded-For)."""
+    return "" if request.client is None else request.client.host

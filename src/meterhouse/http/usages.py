@@ -17,6 +17,7 @@ from meterhouse.model.errors import Refused
 from meterhouse.model.event import usage_ref
 from meterhouse.model.ledger import Debit, Skipped
 from meterhouse.model.once import MAX_BULK_KEY, MAX_KEY
+from meterhouse.model.tenant import Rights
 
 _USAGE: Final = b'{"success":true,"reference":"%s"%s}'
 _DEBITED: Final = b',"creditDebit":{"debited":true,"amount":%d,"unitsRemaining":%d}'
@@ -118,7 +119,9 @@ class UsageRoutes:
         self, request: Request, limit_bytes: int = body.SINGLE_BYTES, longest_key: int = MAX_KEY
     ) -> tuple[int, bytes, str | None]:
         """Return the scope, the body and the idempotency key. A refusal is counted in the tally."""
-        caller = await self._authenticator.caller(request.headers, request.query, writes=True)
+        caller = await self._authenticator.caller(
+            request.headers, request.query, writes=True, needs=Rights.EVENTS_WRITE
+        )
         try:
             body.media_type(request)
             raw = await body.read(request, limit_bytes)

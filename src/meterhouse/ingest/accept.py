@@ -11,9 +11,10 @@ from msgspec import Struct
 
 from meterhouse.ingest.body import MAX_AHEAD, EventBody, Rules, read_event
 from meterhouse.ingest.bulk import check_count
+from meterhouse.ingest.careful import carefully
 from meterhouse.ingest.columnwise import read_columns
 from meterhouse.ingest.customers import refs_of_externals
-from meterhouse.ingest.decode import decode_bulk, decode_event, decode_lines
+from meterhouse.ingest.decode import decode_bulk, decode_event, decode_lines, whole_bulk, whole_lines
 from meterhouse.model.errors import (
     CustomerNotFound,
     FieldError,
@@ -112,7 +113,11 @@ class Ingest:
         nothing was stored.
         """
         try:
-            events = decode_lines(body) if lines else decode_bulk(body)
+            events = await (
+                carefully(body, whole_lines, decode_lines)
+                if lines
+                else carefully(body, whole_bulk, decode_bulk)
+            )
             if not events:
                 raise ValidationFailed.of("events", "must have at least one event")
             check_count(len(events))

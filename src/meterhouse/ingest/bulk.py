@@ -1,15 +1,22 @@
-"""Bulk bodies: their bound, and the texts of their elements, found without decoding them."""
+"""Bulk bodies: their bound, checked before anything is decoded, and the texts of their elements."""
 
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from meterhouse.model.errors import PayloadTooLarge
 
 MAX_BULK_EVENTS: Final = 10_000
+_SURELY_FEW: Final = 2 * MAX_BULK_EVENTS  # so many objects may be built before they are counted exactly
+_MANY_COMMAS: Final = 20 * MAX_BULK_EVENTS
+_SMALL_BYTES: Final = 64 * 1024
+_LINE: Final = re.compile(rb"\S[^\r\n]*+")
 _STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
 _TOKEN: Final = re.compile(rb"(" + _STRING + rb'|[{}\[\],:"])', re.DOTALL)
 _BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING + rb')*+([{}\[\]"])', re.DOTALL)
@@ -22,6 +29,72 @@ def check_count(events: int) -> None:
     """Raises PayloadTooLarge for more events than a bulk takes."""
     if events > MAX_BULK_EVENTS:
         raise PayloadTooLarge(f"A bulk takes at most {MAX_BULK_EVENTS} events, not {events}; send less.")
+
+
+class _Seen(threading.local):
+    """Objects that the decoder of this thread has met."""
+
+    objects = 0
+
+
+class _Counted(Struct, gc=False):
+    """Takes the place of an event, keeps nothing of it, and stops the decoder at the first one too many."""
+
+    def __post_init__(self) -> None:
+        _seen.objects += 1
+        if _seen.objects > MAX_BULK_EVENTS:
+            raise PayloadTooLarge(f"A bulk takes at most {MAX_BULK_EVENTS} events; send less.")
+
+
+class _CountedBulk(Struct):
+    events: list[_Counted] = []
+    records: list[_Counted] = []
+
+
+_seen: Final = _Seen()
+_lines: Final = msgspec.json.Decoder(_Counted)
+_bulk: Final = msgspec.json.Decoder(_CountedBulk)
+
+
+def check_elements(body: bytes) -> None:
+    """Raises PayloadTooLarge where `{"events": […]}` (or `records`) has more events than a bulk takes.
+
+    Nothing is kept of the events that are counted. A body that is not such a bulk is left to its decoder,
+    which fails before it has built more events than a bulk takes.
+    """
+    _check(_bulk.decode, body)
+
+
+def check_lines(body: bytes) -> None:
+    """Raises PayloadTooLarge where NDJSON has more events than a bulk takes; see `check_elements`."""
+    _check(_lines.decode_lines, body)
+
+
+def _check(decode: Callable[[bytes], object], body: bytes) -> None:
+    if body.count(b"{") <= _SURELY_FEW:
+        return
+    _seen.objects = 0
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        decode(body)
+
+
+def lines_of(body: bytes) -> Sequence[bytes]:
+    """Return the lines that are not blank. Raises PayloadTooLarge for more than a bulk takes events."""
+    lines: list[bytes] = []
+    for line in _LINE.finditer(body):
+        lines.append(line[0])
+        check_count(len(lines))
+    return lines
+
+
+def is_surely_small(body: bytes) -> bool:
+    """Whether reading its elements one by one takes a few milliseconds at most."""
+    return len(body) <= _SMALL_BYTES
+
+
+def has_few_elements(body: bytes) -> bool:
+    """Whether a list of the elements' texts is surely small."""
+    return body.count(b",") <= _MANY_COMMAS
 
 
 def elements_of(body: bytes, name: str) -> Sequence[bytes] | None:

@@ -3,6 +3,7 @@ event costs one receipt and not the bulk.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -10,7 +11,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from meterhouse.ingest.body import EventBody
-from meterhouse.ingest.bulk import check_count, elements_of
+from meterhouse.ingest.bulk import (
+    check_count,
+    check_elements,
+    check_lines,
+    elements_of,
+    has_few_elements,
+    lines_of,
+)
 from meterhouse.ingest.complaints import field_error
 from meterhouse.model.errors import ValidationFailed
 from meterhouse.model.event import Rejection
@@ -38,13 +46,26 @@ def decode_event(body: bytes) -> EventBody:
     return guarded(_event.decode, body)
 
 
+def whole_bulk(body: bytes) -> Sequence[EventBody]:
+    """Decode `{"events": [...]}`. Raises ValidationFailed for one bad event; PayloadTooLarge."""
+    check_elements(body)
+    return guarded(_bulk.decode, body).events
+
+
+def whole_lines(body: bytes) -> Sequence[EventBody]:
+    """Decode NDJSON. Raises ValidationFailed for one bad line; PayloadTooLarge."""
+    check_lines(body)
+    return guarded(_event.decode_lines, body)
+
+
 def decode_bulk(body: bytes) -> Sequence[EventBody | Rejection]:
     """Decode `{"events": [...]}`. An event that cannot be decoded is one rejection.
 
     Raises ValidationFailed: the text around the events is not JSON, or `events` is not a list.
+    Raises PayloadTooLarge: more events than a bulk takes.
     """
     try:
-        return guarded(_bulk.decode, body).events
+        return whole_bulk(body)
     except ValidationFailed as error:
         elements = _elements_of(body)
         if elements is None:
@@ -54,18 +75,21 @@ def decode_bulk(body: bytes) -> Sequence[EventBody | Rejection]:
 
 def _elements_of(body: bytes) -> Sequence[bytes | Raw] | None:
     """Return the texts of the events, None as `bulk.elements_of` does, which reads malformed JSON slowly."""
-    try:
-        return _elements.decode(body).events
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return elements_of(body, "events")
+    if has_few_elements(body):
+        with suppress(msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return _elements.decode(body).events
+    return elements_of(body, "events")
 
 
 def decode_lines(body: bytes) -> Sequence[EventBody | Rejection]:
-    """Decode NDJSON, one event a line; blank lines are skipped. A line that is not JSON is one rejection."""
+    """Decode NDJSON, one event a line; blank lines are skipped. A line that is not JSON is one rejection.
+
+    Raises PayloadTooLarge: more events than a bulk takes.
+    """
     try:
-        return guarded(_event.decode_lines, body)
+        return whole_lines(body)
     except ValidationFailed:
-        return _each_alone([line for line in body.splitlines() if line.strip()])
+        return _each_alone(lines_of(body))
 
 
 def _each_alone(texts: Sequence[bytes | Raw]) -> Sequence[EventBody | Rejection]:

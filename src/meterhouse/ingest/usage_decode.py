@@ -7,10 +7,10 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from meterhouse.ingest.bulk import check_count, elements_of
+from meterhouse.ingest.bulk import check_count, check_elements, elements_of
 from meterhouse.ingest.decode import guarded
 from meterhouse.ingest.usage_body import MeterEventBody, UsageBody
-from meterhouse.model.errors import FieldError, ValidationFailed
+from meterhouse.model.errors import FieldError, PayloadTooLarge, ValidationFailed
 
 MAX_BULK_USAGES: Final = 1_000
 T = TypeVar("T")
@@ -40,12 +40,22 @@ def decode_usage(body: bytes) -> UsageBody:
     return guarded(_usage.decode, body)
 
 
-def decode_usages(body: bytes) -> list[UsageBody]:
-    """Raises ValidationFailed, also for none and for more than 1000."""
-    events = _some(_whole(_usages.decode, body, _usage.decode).events)
+def decode_usages(body: bytes, *, explain: bool = True) -> list[UsageBody]:
+    """Raises ValidationFailed, also for none and for more than 1000.
+
+    explain: name each event that is not valid JSON, which can take a second.
+    """
+    try:
+        events = _some(_whole(_usages.decode, body, _usage.decode if explain else None).events)
+    except PayloadTooLarge:
+        raise _too_many_usages() from None
     if len(events) > MAX_BULK_USAGES:
-        raise ValidationFailed.of("events", f"must have at most {MAX_BULK_USAGES}; send the rest in another")
+        raise _too_many_usages()
     return events
+
+
+def _too_many_usages() -> ValidationFailed:
+    return ValidationFailed.of("events", f"must have at most {MAX_BULK_USAGES}; send the rest in another")
 
 
 def decode_meter_event(body: bytes) -> MeterEventBody:
@@ -53,12 +63,12 @@ def decode_meter_event(body: bytes) -> MeterEventBody:
     return guarded(_meter_event.decode, body)
 
 
-def decode_meter_events(body: bytes) -> tuple[str, list[MeterEventBody]]:
-    """Return the events, after the name of the list that they were sent in.
+def decode_meter_events(body: bytes, *, explain: bool = True) -> tuple[str, list[MeterEventBody]]:
+    """Return the events, after the name of the list that they were sent in. explain: see `decode_usages`.
 
     Raises ValidationFailed, also for none; PayloadTooLarge for more than a bulk takes.
     """
-    found = _whole(_meter_events.decode, body, _meter_event.decode)
+    found = _whole(_meter_events.decode, body, _meter_event.decode if explain else None)
     if found.events is not None and found.records is not None:
         raise ValidationFailed.of("records", "is another name of events; send one of them")
     name = "records" if found.events is None and found.records is not None else "events"
@@ -67,12 +77,16 @@ def decode_meter_events(body: bytes) -> tuple[str, list[MeterEventBody]]:
     return name, events
 
 
-def _whole(decode: Callable[[bytes], T], body: bytes, one: Callable[[bytes], object]) -> T:
-    """Return the decoded bulk. Raises ValidationFailed, naming the events that are not valid JSON."""
+def _whole(decode: Callable[[bytes], T], body: bytes, one: Callable[[bytes], object] | None) -> T:
+    """Return the decoded bulk. Raises ValidationFailed, which names the events that `one` cannot decode.
+
+    Raises PayloadTooLarge for more events than any bulk takes, before it decodes them.
+    """
+    check_elements(body)
     try:
         return guarded(decode, body)
     except ValidationFailed as error:
-        if error.errors[0].path:  # it names its field
+        if one is None or error.errors[0].path:  # it names its field
             raise
         faults = [fault for name in ("events", "records") for fault in _faults(body, name, one)]
         raise (ValidationFailed(faults) if faults else error) from None

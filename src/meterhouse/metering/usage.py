@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from meterhouse.ingest.accept import Ingest
 from meterhouse.ingest.body import MAX_AHEAD
+from meterhouse.ingest.careful import carefully
 from meterhouse.ingest.customers import refs_of_externals
 from meterhouse.ingest.usage_body import (
     DEFAULT_METER,
@@ -74,7 +76,7 @@ class UsageRecorder:
     async def track_bulk(self, scope_id: int, body: bytes, header_key: str | None) -> Sequence[Tracked]:
         """Record 1 to 1000 usages in order, all or none."""
         try:
-            usages = decode_usages(body)
+            usages = await carefully(body, partial(decode_usages, explain=False), decode_usages)
             known = await self._known(scope_id, usages, self._max_age_days)
             actions = _all(
                 [
@@ -107,7 +109,9 @@ class UsageRecorder:
         Also raises MeterArchived, CustomerNotFound.
         """
         try:
-            name, events = decode_meter_events(body)
+            name, events = await carefully(
+                body, partial(decode_meter_events, explain=False), decode_meter_events
+            )
             known = await self._known(scope_id, events, 0)
             actions = _all(
                 [

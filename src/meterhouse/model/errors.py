@@ -15,6 +15,7 @@ MeterhouseError
 │   ├── NotSignedIn               401 not_signed_in
 │   ├── Forbidden                 403 forbidden
 │   ├── KeyEnvironmentMismatch    403 key_env_mismatch
+│   ├── RightMissing              403 right_missing
 │   ├── NotFound                  404 not_found
 │   │   ├── CustomerNotFound      404 customer_not_found
 │   │   ├── ProductNotFound       404 product_not_found
@@ -182,6 +183,16 @@ class KeyEnvironmentMismatch(Refused):
         )
         self.key_environment = key_environment
         self.asked_environment = asked_environment
+
+
+class RightMissing(Refused):
+    sentence = "The key has not the rights that this route needs; use a key with full rights."
+    code = "right_missing"
+    status = 403
+
+    def __init__(self, has: str, needed: str) -> None:
+        also = "" if needed == "full" else f" {needed} or"
+        super().__init__(f"The key has the rights {has}; this route needs a key with{also} full rights.")
 
 
 class NotFound(Refused):

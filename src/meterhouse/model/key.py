@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from meterhouse.model.tenant import Environment
+from meterhouse.model.tenant import Environment, Rights
 
 MAX_NAME: Final = 100
 _ALPHABET: Final = string.ascii_letters + string.digits  # one double click selects a whole key
@@ -16,7 +16,10 @@ _CHARACTERS: Final = 43 + _HINT_CHARACTERS  # log2(62 ** 43) = 256.03 bits besid
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """hint: the secret's last four characters. Times: microseconds since 1970, None: not yet."""
+    """hint: the secret's last four characters. Times: microseconds since 1970, None: not yet.
+
+    expires_at: from then on the key opens nothing; None for never.
+    """
 
     ref: str
     name: str
@@ -25,6 +28,8 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     created_at: int
     last_used_at: int | None = None
     revoked_at: int | None = None
+    rights: Rights = Rights.FULL
+    expires_at: int | None = None
 
 
 class IssuedKey(Struct, frozen=True):

@@ -16,6 +16,7 @@ SESSION_IDLE_US: Final = 12 * 3_600_000_000
 SESSION_LIFE_US: Final = 7 * 24 * 3_600_000_000
 
 FREE_FAILURES: Final = 5
+FREE_FAILURES_OF_ACCOUNT: Final = 100  # from all addresses: more than one can make in an hour
 _LONGEST_BAR_MINUTES: Final = 15
 FAILURES_KEPT_US: Final = 3_600_000_000  # longer than the longest bar
 _SECRET_BYTES: Final = 32
@@ -45,19 +46,47 @@ class Session(Struct, frozen=True, kw_only=True):
         return Caller(self.scopes[environment], actor_of(self.email))
 
 
+class OpenSession(Struct, frozen=True, kw_only=True):
+    """A session as the command line shows it. id: names it, and opens nothing.
+
+    email: None for a session that a link opened. expires_at: also through idling.
+    """
+
+    id: str
+    provider_ref: str
+    email: str | None
+    opened_at: int
+    used_at: int
+    expires_at: int
+
+
 class Failures(Struct, frozen=True):
-    """Wrong passwords in a row for one email, whether or not somebody has it. last_at: 0 for none."""
+    """Wrong passwords in a row for one email, whether or not somebody has it. last_at: 0 for none.
+
+    count, last_at: from one address. of_account, of_account_at: from every address.
+    """
 
     count: int = 0
     last_at: int = 0
+    of_account: int = 0
+    of_account_at: int = 0
 
     @property
     def barred_until(self) -> int:
-        """Until when no password is looked at: from the fifth on, for 1, 2, 4, 8, 15, 15, … minutes."""
-        if self.count < FREE_FAILURES:
-            return 0
-        doublings = min(self.count - FREE_FAILURES, _LONGEST_BAR_MINUTES)
-        return self.last_at + min(1 << doublings, _LONGEST_BAR_MINUTES) * 60_000_000
+        """Until when no password is looked at: from the fifth on, for 1, 2, 4, 8, 15, 15, … minutes.
+
+        Where all addresses together made a hundred, the bar is for all of them.
+        """
+        return max(
+            _bar(self.count - FREE_FAILURES, self.last_at),
+            _bar(self.of_account - FREE_FAILURES_OF_ACCOUNT, self.of_account_at),
+        )
+
+
+def _bar(too_many: int, last_at: int) -> int:
+    if too_many < 0:
+        return 0
+    return last_at + min(1 << min(too_many, _LONGEST_BAR_MINUTES), _LONGEST_BAR_MINUTES) * 60_000_000
 
 
 def actor_of(email: str | None) -> str:

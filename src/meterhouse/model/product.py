@@ -179,7 +179,7 @@ def _faults(details: ProductDetails) -> list[FieldError]:
     sentences = {
         "name": d.name is not None and text.name_fault(d.name, at_least=2),
         "description": d.description is not None and text.description_fault(d.description),
-        "imageUrl": d.image_url is not None and text.length_fault(d.image_url, _MAX_URL),
+        "imageUrl": d.image_url and text.url_fault(d.image_url, _MAX_URL),
         "productType": d.product_type is not None and text.length_fault(d.product_type, MAX_PRODUCT_TYPE),
         "type": d.type is not None and text.length_fault(d.type, MAX_PRODUCT_TYPE),
         "status": d.status is not None and _choice_fault(d.status, _STATUSES),

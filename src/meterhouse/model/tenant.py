@@ -20,12 +20,26 @@ class Scope(Struct, frozen=True):
     environment: Environment
 
 
+class Rights(StrEnum):
+    """What a caller may do, and what a route needs. Full rights have the other two in them."""
+
+    FULL = "full"
+    READ = "read"
+    """Every GET."""
+    EVENTS_WRITE = "events:write"
+    """Publish usage events, and record usages and meter events; read nothing."""
+
+    def permit(self, needed: "Rights") -> bool:
+        return self is Rights.FULL or self is needed
+
+
 class Caller(Struct, frozen=True):
     """Who asks, and in which scope. `actor` is written into the audit: `key:key_…`,
     `operator:…`, `customer:cus_…`, `cli`."""
 
     scope: Scope
     actor: str
+    rights: Rights = Rights.FULL
 
 
 class Provider(Struct, frozen=True, kw_only=True):

@@ -6,17 +6,27 @@ from typing import Protocol
 from meterhouse.model.key import ApiKey, IssuedKey
 from meterhouse.model.merchant import Merchant
 from meterhouse.model.once import Once
-from meterhouse.model.operator import Failures, Operator, Session
+from meterhouse.model.operator import Failures, OpenSession, Operator, Session
 from meterhouse.model.page import AuditPage, AuditPlace
 from meterhouse.model.tally import KeptRejection, TallyHour
-from meterhouse.model.tenant import Caller, Environment, Provider, Scope
+from meterhouse.model.tenant import Caller, Environment, Provider, Rights, Scope
 
 
 class Keys(Protocol):
     """The API keys of every scope. For writes and `once`, see `Customers`."""
 
-    async def create(self, caller: Caller, name: str, once: Once | None = None) -> IssuedKey:
+    async def create(
+        self,
+        caller: Caller,
+        name: str,
+        once: Once | None = None,
+        *,
+        rights: Rights = Rights.FULL,
+        expires_at: int | None = None,
+    ) -> IssuedKey:
         """Make a key to the caller's scope. Only this result has its secret.
+
+        expires_at: microseconds since 1970, from which on it opens nothing; None for never.
 
         Repeated through `once`, the result has none: secrets are not kept.
         """
@@ -81,11 +91,14 @@ class Operators(Protocol):
 
     async def password_hash(self, email: str) -> str | None: ...
 
-    async def failures(self, email: str) -> Failures:
-        """Return the wrong passwords in a row, none once an hour has passed since the last."""
+    async def failures(self, email: str, address: str) -> Failures:
+        """Return the wrong passwords in a row, none once an hour has passed since the last.
+
+        address: the network address that they come from.
+        """
         ...
 
-    async def note_failure(self, email: str) -> Failures:
+    async def note_failure(self, email: str, address: str) -> Failures:
         """Count a wrong password, also for an email nobody has. `Sessions.open_for` forgets them."""
         ...
 
@@ -104,8 +117,11 @@ class Sessions(Protocol):
         """
         ...
 
-    async def open_for(self, email: str, sha256: bytes) -> Session:
-        """Open a session for an operator whose password was right. Raises NotSignedIn: there is none."""
+    async def open_for(self, email: str, sha256: bytes, address: str) -> Session:
+        """Open a session for an operator whose password was right. Raises NotSignedIn: there is none.
+
+        Forgets the wrong passwords from this address, and those of the account.
+        """
         ...
 
     async def find(self, sha256: bytes) -> Session | None:
@@ -114,6 +130,14 @@ class Sessions(Protocol):
 
     async def end(self, sha256: bytes) -> None:
         """Let a session open nothing any more, in every process within a second. Again is a no-op."""
+        ...
+
+    async def all(self) -> Sequence[OpenSession]:
+        """Return every open session of all providers, the newest first."""
+        ...
+
+    async def end_listed(self, id_: str | None, actor: str) -> int:
+        """End the session with this id, None for all of them; return how many were ended. See `end`."""
         ...
 
 

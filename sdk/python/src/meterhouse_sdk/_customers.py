@@ -10,7 +10,7 @@ import msgspec
 
 from meterhouse_sdk._answers import Customer, Deleted, read
 from meterhouse_sdk._errors import Conflict, CustomerNotFound
-from meterhouse_sdk._protocol import Operation, Request
+from meterhouse_sdk._protocol import Operation, Request, segment
 from meterhouse_sdk._publish import new_key
 
 _CUSTOMERS: Final = "/v1/sdk/customers"
@@ -152,7 +152,7 @@ def _placeholder_email(external_ref: str) -> str:
 
 
 def _path(customer_ref: str) -> str:
-    return f"{_CUSTOMERS}/{quote(customer_ref, safe='')}"
+    return f"{_CUSTOMERS}/{segment(customer_ref)}"
 
 
 def _body(**fields: object) -> bytes:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, TypedDict, Unpack
-from urllib.parse import quote
 
 from meterhouse_sdk._answers import read
 from meterhouse_sdk._error import FieldError
@@ -12,7 +11,7 @@ from meterhouse_sdk._metering_answers import HoldState, LimitCheck, Released, Se
 from meterhouse_sdk._new_event import customer_faults
 from meterhouse_sdk._new_usage import ActionType
 from meterhouse_sdk._products import encoded
-from meterhouse_sdk._protocol import Operation, Request
+from meterhouse_sdk._protocol import Operation, Request, segment
 from meterhouse_sdk._publish import new_key
 from meterhouse_sdk._units import exact_units
 
@@ -125,7 +124,7 @@ def _post(path: str, body: bytes) -> Request:
 
 
 def _hold_path(hold_ref: str) -> str:
-    return f"{_HOLDS}/{quote(hold_ref, safe='')}"
+    return f"{_HOLDS}/{segment(hold_ref)}"
 
 
 def _exact(field: str, units: int | Decimal) -> int | Decimal:

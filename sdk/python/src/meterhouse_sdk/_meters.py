@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal
-from urllib.parse import quote
 
 from meterhouse_sdk._answers import Meter, Meters, MeterUsage, read
 from meterhouse_sdk._products import encoded
-from meterhouse_sdk._protocol import Operation, Request
+from meterhouse_sdk._protocol import Operation, Request, segment
 from meterhouse_sdk._publish import new_key
 from meterhouse_sdk._questions import Granularity, OneOrMore, several, written_time
 
@@ -136,4 +135,4 @@ def meter_usage(  # noqa: PLR0913 - the parts of a question
 
 
 def _path(meter_ref: str) -> str:
-    return f"{_METERS}/{quote(meter_ref, safe='')}"
+    return f"{_METERS}/{segment(meter_ref)}"

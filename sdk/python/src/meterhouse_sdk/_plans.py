@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
-from urllib.parse import quote
 
 from meterhouse_sdk._answers import read
 from meterhouse_sdk._plans_answers import (
@@ -20,7 +19,7 @@ from meterhouse_sdk._plans_answers import (
     UserInfo,
 )
 from meterhouse_sdk._products import encoded
-from meterhouse_sdk._protocol import Operation, Request
+from meterhouse_sdk._protocol import Operation, Request, segment
 from meterhouse_sdk._publish import new_key
 from meterhouse_sdk._questions import written_time
 
@@ -180,12 +179,12 @@ def _write(path: str, body: bytes = b"{}", key: str | None = None) -> Request:
 
 
 def _plans(product_ref: str) -> str:
-    return f"/v1/sdk/products/{quote(product_ref, safe='')}/plans"
+    return f"/v1/sdk/products/{segment(product_ref)}/plans"
 
 
 def _purchase(purchase_ref: str) -> str:
-    return f"{_PURCHASES}/{quote(purchase_ref, safe='')}"
+    return f"{_PURCHASES}/{segment(purchase_ref)}"
 
 
 def _customer(customer_ref: str) -> str:
-    return f"{_CUSTOMERS}/{quote(customer_ref, safe='')}"
+    return f"{_CUSTOMERS}/{segment(customer_ref)}"

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
-from urllib.parse import quote
 
 import msgspec
 
 from meterhouse_sdk._answers import Deleted, Merchant, PlatformConfig, Product, ProductPage, read
-from meterhouse_sdk._protocol import Operation, Request
+from meterhouse_sdk._protocol import Operation, Request, segment
 from meterhouse_sdk._publish import new_key
 
 _PRODUCTS: Final = "/v1/sdk/products"
@@ -139,7 +138,7 @@ def platform_config() -> Operation[PlatformConfig]:
 
 
 def _path(product_ref: str) -> str:
-    return f"{_PRODUCTS}/{quote(product_ref, safe='')}"
+    return f"{_PRODUCTS}/{segment(product_ref)}"
 
 
 def encoded(**fields: object) -> bytes:

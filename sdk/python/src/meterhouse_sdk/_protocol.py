@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 from meterhouse_sdk._error import MeterhouseError
 from meterhouse_sdk._errors import ConnectionFailed, Unavailable
@@ -40,6 +41,17 @@ class Request:
     content_type: str = JSON
     content_encoding: str | None = None
     idempotency_key: str | None = None
+
+
+def segment(name: str) -> str:
+    """Return a ref or an id as one segment of a path.
+
+    Raises ValueError for a name that is empty, `.` or `..`, or has a slash or a control character: no thing
+    has such a name, and the request would go to another route.
+    """
+    if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
+        raise ValueError(f"{name!r} cannot be a reference: it would change the path of the request.")
+    return quote(name, safe="")
 
 
 @dataclass(frozen=True, slots=True)

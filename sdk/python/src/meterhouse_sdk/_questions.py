@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
-from urllib.parse import quote
 
 import msgspec
 
 from meterhouse_sdk._answers import Event, EventPage, Series, Usage, read
-from meterhouse_sdk._protocol import Operation, Request
+from meterhouse_sdk._protocol import Operation, Request, segment
 
 Granularity = Literal["minute", "hour", "day", "week", "month"]
 Aggregate = Literal["sum", "count", "avg", "min", "max", "latest", "unique_customers", "p50", "p95", "p99"]
@@ -100,7 +99,7 @@ def events(  # noqa: PLR0913 - the parts of a question
 
 def event(event_id: str) -> Operation[Event]:
     """Return one event. Raises EventNotFound."""
-    reply = yield Request("GET", f"/v1/events/{quote(event_id, safe='')}", repeatable=True)
+    reply = yield Request("GET", f"/v1/events/{segment(event_id)}", repeatable=True)
     return read(reply, Event)
 
 

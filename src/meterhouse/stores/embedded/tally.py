@@ -6,11 +6,13 @@ from typing import Final
 
 import msgspec
 
+from meterhouse.model.errors import FieldError
 from meterhouse.model.event import Rejection, Repeat, Submission
 
 _MICROSECONDS_PER_HOUR: Final = 3_600_000_000
 KEPT_REJECTIONS: Final = 1_000  # per scope
 _PRUNE_EVERY: Final = 128
+_KEPT_FAULTS: Final = 20  # of one rejection: a bulk may have thousands
 
 
 class Counts:
@@ -59,6 +61,13 @@ class Counts:
         )
 
 
+def _kept(faults: Sequence[FieldError]) -> Sequence[FieldError]:
+    """Return the first faults and how many more there are."""
+    if len(faults) <= _KEPT_FAULTS:
+        return faults
+    return [*faults[:_KEPT_FAULTS], FieldError("", f"and {len(faults) - _KEPT_FAULTS} more")]
+
+
 def keep(connection: sqlite3.Connection, scope_id: int, rejections: Sequence[Rejection], now_us: int) -> None:
     """Keep the newest rejections of a scope, at least KEPT_REJECTIONS of them."""
     last = 0
@@ -66,7 +75,7 @@ def keep(connection: sqlite3.Connection, scope_id: int, rejections: Sequence[Rej
         last = (
             connection.execute(
                 "INSERT INTO rejection (scope_id, received_at, code, errors) VALUES (?, ?, ?, ?)",
-                (scope_id, now_us, rejection.code, msgspec.json.encode(rejection.errors).decode()),
+                (scope_id, now_us, rejection.code, msgspec.json.encode(_kept(rejection.errors)).decode()),
             ).lastrowid
             or 0
         )

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from meterhouse.model.event import to_microseconds
-from meterhouse.model.tenant import Caller, Environment, Scope
+from meterhouse.model.tenant import Caller, Environment, Rights, Scope
 from meterhouse.stores.embedded.database import Database, Job
 
 _LOOK_SECONDS: Final = 0.5  # a deletion by another process is noticed within a second
@@ -125,18 +125,18 @@ class SqliteIdentities:
         found = (
             self._database.reader()
             .execute(
-                "SELECT api_key.ref, last_used_at, scope.id, provider_ref, environment"
+                "SELECT api_key.ref, last_used_at, scope.id, provider_ref, environment, rights"
                 " FROM api_key JOIN scope ON scope.id = scope_id"
-                " WHERE sha256 = ? AND revoked_at IS NULL",
-                (key_sha256,),
+                " WHERE sha256 = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
+                (key_sha256, to_microseconds(self._now())),
             )
             .fetchone()
         )
         if found is None:
             return None
-        ref, last_used_at, scope_id, provider_ref, environment = found
+        ref, last_used_at, scope_id, provider_ref, environment, rights = found
         self._note_use(ref, last_used_at or 0)
-        return Caller(Scope(scope_id, provider_ref, Environment(environment)), f"key:{ref}")
+        return Caller(Scope(scope_id, provider_ref, Environment(environment)), f"key:{ref}", Rights(rights))
 
     def _note_use(self, ref: str, last_used_at: int) -> None:
         """Write the time of use, at most once a minute. Nobody waits for it."""

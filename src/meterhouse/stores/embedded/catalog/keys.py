@@ -14,11 +14,13 @@ from meterhouse.model.event import to_microseconds
 from meterhouse.model.key import ApiKey, IssuedKey, digest, hint, new_secret
 from meterhouse.model.once import Once
 from meterhouse.model.ref import Prefix
-from meterhouse.model.tenant import Caller, Environment
+from meterhouse.model.tenant import Caller, Environment, Rights
 from meterhouse.stores.embedded.catalog.writes import free_ref, note, once_only
 from meterhouse.stores.embedded.database import Database
 
-_COLUMNS: Final = "api_key.ref, name, environment, hint, created_at, last_used_at, revoked_at"
+_COLUMNS: Final = (
+    "api_key.ref, name, environment, hint, created_at, last_used_at, revoked_at, rights, expires_at"
+)
 _KEYS: Final = f"SELECT {_COLUMNS} FROM api_key JOIN scope ON scope.id = scope_id"
 
 
@@ -29,12 +31,20 @@ class SqliteKeys:
         self._database = database
         self._now = now
 
-    async def create(self, caller: Caller, name: str, once: Once | None = None) -> IssuedKey:
+    async def create(
+        self,
+        caller: Caller,
+        name: str,
+        once: Once | None = None,
+        *,
+        rights: Rights = Rights.FULL,
+        expires_at: int | None = None,
+    ) -> IssuedKey:
         now_us = to_microseconds(self._now())
         issued: list[IssuedKey] = []
 
         def work(connection: sqlite3.Connection) -> ApiKey:
-            issued.append(create(connection, caller, name, now_us))
+            issued.append(create(connection, caller, name, now_us, rights, expires_at))
             return issued[0].key  # what `once` keeps: without the secret
 
         key = await self._database.write(
@@ -60,7 +70,14 @@ class SqliteKeys:
         return [_key(row) for row in rows]
 
 
-def create(connection: sqlite3.Connection, caller: Caller, name: str, now_us: int) -> IssuedKey:
+def create(
+    connection: sqlite3.Connection,
+    caller: Caller,
+    name: str,
+    now_us: int,
+    rights: Rights = Rights.FULL,
+    expires_at: int | None = None,
+) -> IssuedKey:
     """Make a key, inside a transaction."""
     secret = new_secret(caller.scope.environment)
     key = ApiKey(
@@ -69,10 +86,13 @@ def create(connection: sqlite3.Connection, caller: Caller, name: str, now_us: in
         environment=caller.scope.environment,
         hint=hint(secret),
         created_at=now_us,
+        rights=rights,
+        expires_at=expires_at,
     )
     connection.execute(
-        "INSERT INTO api_key (ref, scope_id, sha256, hint, name, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (key.ref, caller.scope.id, digest(secret), key.hint, name, now_us),
+        "INSERT INTO api_key (ref, scope_id, sha256, hint, name, created_at, rights, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (key.ref, caller.scope.id, digest(secret), key.hint, name, now_us, rights, expires_at),
     )
     note(connection, caller, now_us, Write(Action.KEY_CREATED, key.ref, None, key))
     return IssuedKey(key, secret)
@@ -98,4 +118,5 @@ def _is_taken(connection: sqlite3.Connection, ref: str) -> bool:
 
 def _key(row: Sequence[object]) -> ApiKey:
     fields = dict(zip(ApiKey.__struct_fields__, row, strict=True))
-    return msgspec.convert(fields | {"environment": Environment(str(fields["environment"]))}, ApiKey)
+    enums = {"environment": Environment(str(fields["environment"])), "rights": Rights(str(fields["rights"]))}
+    return msgspec.convert(fields | enums, ApiKey)

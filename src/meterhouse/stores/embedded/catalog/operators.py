@@ -1,6 +1,5 @@
 """Operators on SQLite, and the passwords that were wrong."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,7 +9,14 @@ from meterhouse.model.audit import Action, Write
 from meterhouse.model.errors import OperatorNotFound, OperatorTaken, ProviderNotFound
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.key import digest
-from meterhouse.model.operator import FAILURES_KEPT_US, FREE_FAILURES, Failures, Operator, canonical
+from meterhouse.model.operator import (
+    FAILURES_KEPT_US,
+    FREE_FAILURES,
+    FREE_FAILURES_OF_ACCOUNT,
+    Failures,
+    Operator,
+    canonical,
+)
 from meterhouse.model.ref import Prefix
 from meterhouse.model.tenant import Caller
 from meterhouse.stores.embedded.catalog.providers import scopes
@@ -91,32 +97,29 @@ class SqliteOperators:
         await self._database.write(work)
 
     async def password_hash(self, email: str) -> str | None:
-        row = await asyncio.to_thread(
-            lambda: (
-                self._database.reader()
-                .execute("SELECT password_hash FROM operator WHERE email = ?", (canonical(email),))
-                .fetchone()
-            )
+        row = (
+            self._database.reader()
+            .execute("SELECT password_hash FROM operator WHERE email = ?", (canonical(email),))
+            .fetchone()
         )
         return None if row is None else str(row[0])
 
-    async def failures(self, email: str) -> Failures:
-        now_us = to_microseconds(self._now())
-        return await asyncio.to_thread(lambda: _failures(self._database.reader(), email, now_us))
+    async def failures(self, email: str, address: str) -> Failures:
+        return _failures(self._database.reader(), email, address, to_microseconds(self._now()))
 
-    async def note_failure(self, email: str) -> Failures:
+    async def note_failure(self, email: str, address: str) -> Failures:
         now_us = to_microseconds(self._now())
 
         def work(connection: sqlite3.Connection) -> Failures:
             connection.execute("DELETE FROM failed_sign_in WHERE last_at <= ?", (now_us - FAILURES_KEPT_US,))
-            failures = Failures(_failures(connection, email, now_us).count + 1, now_us)
-            connection.execute(
-                "INSERT INTO failed_sign_in (email_sha256, failures, last_at) VALUES (?1, ?2, ?3)"
-                " ON CONFLICT DO UPDATE SET failures = ?2, last_at = ?3",
-                (digest(canonical(email)), failures.count, now_us),
+            connection.executemany(
+                "INSERT INTO failed_sign_in (email_sha256, failures, last_at) VALUES (?1, 1, ?2)"
+                " ON CONFLICT DO UPDATE SET failures = failures + 1, last_at = ?2",
+                [(name, now_us) for name in _names(email, address)],
             )
+            failures = _failures(connection, email, address, now_us)
             operator = _with_email(connection, email)
-            if operator is not None and failures.count == FREE_FAILURES:
+            if operator is not None and _begins_a_bar(failures):
                 _note(
                     connection,
                     operator,
@@ -167,16 +170,31 @@ def _with_email(connection: sqlite3.Connection, email: str) -> Operator | None:
     return None if row is None else _operator(row)
 
 
-def forget_failures(connection: sqlite3.Connection, email: str) -> None:
-    connection.execute("DELETE FROM failed_sign_in WHERE email_sha256 = ?", (digest(canonical(email)),))
+def forget_failures(connection: sqlite3.Connection, email: str, address: str) -> None:
+    connection.executemany(
+        "DELETE FROM failed_sign_in WHERE email_sha256 = ?", [(name,) for name in _names(email, address)]
+    )
 
 
-def _failures(connection: sqlite3.Connection, email: str, now_us: int) -> Failures:
-    row = connection.execute(
-        "SELECT failures, last_at FROM failed_sign_in WHERE email_sha256 = ? AND last_at > ?",
-        (digest(canonical(email)), now_us - FAILURES_KEPT_US),
-    ).fetchone()
-    return Failures() if row is None else Failures(*row)
+def _failures(connection: sqlite3.Connection, email: str, address: str, now_us: int) -> Failures:
+    counts: list[int] = []
+    for name in _names(email, address):
+        row = connection.execute(
+            "SELECT failures, last_at FROM failed_sign_in WHERE email_sha256 = ? AND last_at > ?",
+            (name, now_us - FAILURES_KEPT_US),
+        ).fetchone()
+        counts += (0, 0) if row is None else row
+    return Failures(*counts)
+
+
+def _names(email: str, address: str) -> tuple[bytes, bytes]:
+    """Return the keys of the rows of a pair of email and address, and of the email from every address."""
+    kept = canonical(email)
+    return digest(f"{address}\0{kept}"), digest(kept)
+
+
+def _begins_a_bar(failures: Failures) -> bool:
+    return failures.count == FREE_FAILURES or failures.of_account == FREE_FAILURES_OF_ACCOUNT
 
 
 def _is_taken(connection: sqlite3.Connection, ref: str) -> bool:

@@ -1,7 +1,7 @@
 """Sessions on SQLite, and the links that open them."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +14,7 @@ from meterhouse.model.operator import (
     LINK_LIFE_US,
     SESSION_IDLE_US,
     SESSION_LIFE_US,
+    OpenSession,
     Session,
     actor_of,
     canonical,
@@ -24,10 +25,11 @@ from meterhouse.stores.embedded.catalog.providers import scopes
 from meterhouse.stores.embedded.database import Database, Job
 
 _USE_NOTED_US: Final = 60_000_000
-_SESSION: Final = (
-    "SELECT session.provider_ref, operator_ref, operator.email, opened_at, used_at FROM session"
-    " LEFT JOIN operator ON operator.ref = operator_ref WHERE sha256 = ?"
+_SESSIONS: Final = (
+    "SELECT session.provider_ref, operator_ref, operator.email, opened_at, used_at, sha256 FROM session"
+    " LEFT JOIN operator ON operator.ref = operator_ref"
 )
+_ID_CHARACTERS: Final = 12  # of the hexadecimal SHA-256, from which nobody makes the secret
 
 
 class _Row(Struct, frozen=True):
@@ -36,13 +38,22 @@ class _Row(Struct, frozen=True):
     email: str | None
     opened_at: int
     used_at: int
+    sha256: bytes
 
     @property
     def expires_at(self) -> int:
         return self.opened_at + SESSION_LIFE_US
 
+    @property
+    def ends_at(self) -> int:
+        return min(self.expires_at, self.used_at + SESSION_IDLE_US)
+
     def is_open(self, now_us: int) -> bool:
-        return now_us < min(self.expires_at, self.used_at + SESSION_IDLE_US)
+        return now_us < self.ends_at
+
+    @property
+    def id(self) -> str:
+        return self.sha256.hex()[:_ID_CHARACTERS]
 
 
 class SqliteSessions:
@@ -77,11 +88,11 @@ class SqliteSessions:
             ).fetchone()
             if row is None:
                 raise NotSignedIn
-            return _open(connection, sha256, _Row(row[0], None, None, now_us, now_us))
+            return _open(connection, _Row(row[0], None, None, now_us, now_us, sha256))
 
         return await self._database.write(work)
 
-    async def open_for(self, email: str, sha256: bytes) -> Session:
+    async def open_for(self, email: str, sha256: bytes, address: str) -> Session:
         now_us = to_microseconds(self._now())
 
         def work(connection: sqlite3.Connection) -> Session:
@@ -90,9 +101,9 @@ class SqliteSessions:
             ).fetchone()
             if row is None:
                 raise NotSignedIn
-            forget_failures(connection, email)
+            forget_failures(connection, email, address)
             of_provider, operator_ref, kept = row
-            return _open(connection, sha256, _Row(of_provider, operator_ref, kept, now_us, now_us))
+            return _open(connection, _Row(of_provider, operator_ref, kept, now_us, now_us, sha256))
 
         return await self._database.write(work)
 
@@ -111,12 +122,34 @@ class SqliteSessions:
 
         def work(connection: sqlite3.Connection) -> None:
             row = _row(connection, sha256, now_us)
-            if row is None:
-                return
-            connection.execute("DELETE FROM session WHERE sha256 = ?", (sha256,))
-            _note(connection, row, Action.SESSION_ENDED, now_us)
+            if row is not None:
+                _end(connection, row, actor_of(row.email), now_us)
 
         await self._database.write(work)
+
+    async def all(self) -> Sequence[OpenSession]:
+        return [
+            OpenSession(
+                id=row.id,
+                provider_ref=row.provider_ref,
+                email=row.email,
+                opened_at=row.opened_at,
+                used_at=row.used_at,
+                expires_at=row.ends_at,
+            )
+            for row in _all_open(self._database.reader(), to_microseconds(self._now()))
+        ]
+
+    async def end_listed(self, id_: str | None, actor: str) -> int:
+        now_us = to_microseconds(self._now())
+
+        def work(connection: sqlite3.Connection) -> int:
+            found = [row for row in _all_open(connection, now_us) if id_ in (None, row.id)]
+            for row in found:
+                _end(connection, row, actor, now_us)
+            return len(found)
+
+        return await self._database.write(work)
 
     def _note_use(self, sha256: bytes, now_us: int) -> None:
         """Nobody waits for it: a use that could not be written is written with a later one."""
@@ -127,7 +160,7 @@ class SqliteSessions:
         self._database.submit(Job(work=write, deliver=lambda _: None))
 
 
-def _open(connection: sqlite3.Connection, sha256: bytes, row: _Row) -> Session:
+def _open(connection: sqlite3.Connection, row: _Row) -> Session:
     """Keep a new session, and forget those that nobody can use any more."""
     connection.execute(
         "DELETE FROM session WHERE opened_at <= ? OR used_at <= ?",
@@ -135,20 +168,31 @@ def _open(connection: sqlite3.Connection, sha256: bytes, row: _Row) -> Session:
     )
     connection.execute(
         "INSERT INTO session (sha256, provider_ref, operator_ref, opened_at, used_at) VALUES (?, ?, ?, ?, ?)",
-        (sha256, row.provider_ref, row.operator_ref, row.opened_at, row.used_at),
+        (row.sha256, row.provider_ref, row.operator_ref, row.opened_at, row.used_at),
     )
-    _note(connection, row, Action.SESSION_OPENED, row.opened_at)
+    _note(connection, row, actor_of(row.email), Action.SESSION_OPENED, row.opened_at)
     return _session(connection, row)
 
 
-def _note(connection: sqlite3.Connection, row: _Row, action: Action, now_us: int) -> None:
+def _end(connection: sqlite3.Connection, row: _Row, actor: str, now_us: int) -> None:
+    connection.execute("DELETE FROM session WHERE sha256 = ?", (row.sha256,))
+    _note(connection, row, actor, Action.SESSION_ENDED, now_us)
+
+
+def _note(connection: sqlite3.Connection, row: _Row, actor: str, action: Action, now_us: int) -> None:
     write = Write(action, row.operator_ref or row.provider_ref, None, None)
-    note_in_both(connection, row.provider_ref, actor_of(row.email), now_us, write)
+    note_in_both(connection, row.provider_ref, actor, now_us, write)
+
+
+def _all_open(connection: sqlite3.Connection, now_us: int) -> list[_Row]:
+    """Return the open sessions, the newest first."""
+    rows = (_Row(*found) for found in connection.execute(f"{_SESSIONS} ORDER BY opened_at DESC, sha256"))
+    return [row for row in rows if row.is_open(now_us)]
 
 
 def _row(connection: sqlite3.Connection, sha256: bytes, now_us: int) -> _Row | None:
     """Return an open session."""
-    found = connection.execute(_SESSION, (sha256,)).fetchone()
+    found = connection.execute(f"{_SESSIONS} WHERE sha256 = ?", (sha256,)).fetchone()
     row = None if found is None else _Row(*found)
     return row if row is not None and row.is_open(now_us) else None
 
