@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from meterhouse import pools
 from meterhouse.http.auth import SignedIn
 from meterhouse.model import password as passwords
 from meterhouse.model.errors import NotSignedIn, Overloaded
@@ -59,7 +60,7 @@ class SignIn:
                 " or open a link of `meterhouse login`."
             )
         kept = await self._operators.password_hash(email)
-        if not await asyncio.to_thread(passwords.matches, password, kept):
+        if not await pools.PASSWORDS.run(passwords.matches, password, kept):
             await self._operators.note_failure(email)
             raise NotSignedIn("The email or the password is wrong.")
 

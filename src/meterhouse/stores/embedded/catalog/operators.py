@@ -1,11 +1,11 @@
 """Operators on SQLite, and the passwords that were wrong."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from meterhouse import pools
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.errors import OperatorNotFound, OperatorTaken, ProviderNotFound
 from meterhouse.model.event import to_microseconds
@@ -91,7 +91,7 @@ class SqliteOperators:
         await self._database.write(work)
 
     async def password_hash(self, email: str) -> str | None:
-        row = await asyncio.to_thread(
+        row = await pools.LOOKUPS.run(
             lambda: (
                 self._database.reader()
                 .execute("SELECT password_hash FROM operator WHERE email = ?", (canonical(email),))
@@ -102,7 +102,7 @@ class SqliteOperators:
 
     async def failures(self, email: str) -> Failures:
         now_us = to_microseconds(self._now())
-        return await asyncio.to_thread(lambda: _failures(self._database.reader(), email, now_us))
+        return await pools.LOOKUPS.run(lambda: _failures(self._database.reader(), email, now_us))
 
     async def note_failure(self, email: str) -> Failures:
         now_us = to_microseconds(self._now())
