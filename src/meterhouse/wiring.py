@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from meterhouse import pools
 from meterhouse.consume.runner import Runner
 from meterhouse.http.app import build_app
 from meterhouse.http.edge import ASGIApp
@@ -305,7 +306,7 @@ async def rebuild_ledger(settings: Settings, report: Callable[[int, int], None])
     with _alone_with(data, settings, "stop it first.") as (database, log, accounts):
         shutil.rmtree(fresh, ignore_errors=True)
         with closing(Accounts(fresh)) as made:
-            entries = await asyncio.to_thread(
+            entries = await pools.MAINTENANCE.run(
                 lambda: fold(database.reader(), made, lambda position: report(position, log.position))
             )
             made.follower.put({}, log.position)

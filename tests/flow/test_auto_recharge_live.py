@@ -1,5 +1,6 @@
 """Auto-recharge in live: declined charges, lost answers, and servers that stop halfway."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,7 +20,7 @@ from tests.flow.answers import ok
 from tests.flow.payer import INTENTS
 from tests.flow.recharging import charged, config, save, spending, switch_off
 from tests.flow.shop import CUSTOMER, PRODUCT, balance, grant, track
-from tests.flow.waiting import until_equal
+from tests.flow.waiting import until, until_equal
 
 METHOD = SavedMethod("cus_stripe", "pm_1")
 
@@ -35,6 +36,7 @@ class Bank:
         self.answers: list[str] = ["paid"]
         self.charged: list[str] = []
         self.is_set_up = False
+        self.silent = 0
         self.is_silent = False
 
     async def create(self, new: NewPayment, key: str) -> Intent:
@@ -51,6 +53,9 @@ class Bank:
         assert self.owners[intent_id] == method == METHOD
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         intent = await self.look(intent_id)
+        if answer == "silent":
+            self.silent += 1
+            await asyncio.Future()
         if answer in ("paid", "paid, answer lost"):
             if intent.status is not PaymentStatus.SUCCEEDED:
                 self.charged.append(intent_id)
@@ -106,6 +111,21 @@ async def test_in_live_the_processor_charges_the_card_that_was_set_up(tmp_path: 
         await until_equal(lambda: balance(client), 230_000)
         assert len(bank.charged) == 1
         assert (await config(client))["config"]["paymentMethodId"] == "pm_1"
+
+
+async def test_a_charge_without_an_answer_holds_up_no_other(tmp_path: Path) -> None:
+    other, bank = "cus_other", Bank()
+    bank.answers = ["silent", "paid"]
+    async with live_shop(tmp_path, bank, Clock()) as (_, client):
+        await ready_to_spend(client, bank)
+        await track(client, units=3)
+        await until(lambda: bank.silent == 1)
+        ok(await client.post("/v1/sdk/customers", json={"email": "b@b.example", "reference": other}), 201)
+        await grant(client, 40_000, other)
+        await save(client, customerRef=other)
+        await until_equal(lambda: balance(client, other), 240_000)
+        assert (bank.silent, len(bank.charged)) == (1, 1)
+        assert await balance(client) == 30_000
 
 
 async def test_declined_charges_back_off_and_end_it_visibly(tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ async def test_a_key_that_stripe_does_not_take_is_named_and_not_shown(
     assert SECRET not in str(refused.value) + printed.out + printed.err
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [409, 429, 500, 503])
 async def test_a_stripe_that_cannot_answer_may_be_asked_again(
     stripe: Stripe, processor: StripeProcessor, status: int
 ) -> None:

@@ -15,3 +15,12 @@ async def until_equal(question: Callable[[], Awaitable[Any]], wanted: Any) -> No
     while (found := await question()) != wanted:
         assert time.monotonic() < end, f"waited in vain for {wanted}: the last answer was {found}"
         await asyncio.sleep(_BETWEEN_SECONDS)  # between two looks; the answer decides, not the clock
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once the condition is true. Raises AssertionError."""
+
+    async def question() -> bool:
+        return condition()
+
+    await until_equal(question, wanted=True)

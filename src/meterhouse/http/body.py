@@ -1,6 +1,5 @@
 """Reading a request's body: bounded, before and after decompression, and only in accepted types."""
 
-import asyncio
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
@@ -8,6 +7,7 @@ from typing import Final, Protocol
 
 import zstandard
 
+from meterhouse import pools
 from meterhouse.http import routing
 from meterhouse.http.edge import Receive, Request
 from meterhouse.model.errors import PayloadTooLarge, UnsupportedMediaType, ValidationFailed
@@ -57,7 +57,7 @@ async def read(request: Request, limit_bytes: int) -> bytes:
     if begin is not None and len(body) <= _INLINE_BYTES:
         body = _inflate(body, limit_bytes, begin)
     elif begin is not None:
-        body = await asyncio.to_thread(_inflate, body, limit_bytes, begin)
+        body = await pools.BODIES.run(_inflate, body, limit_bytes, begin)
     return body.removeprefix(BOM_UTF8)
 
 

@@ -5,12 +5,12 @@ Nothing tells whether an email is an operator's: not the sentence, not the time 
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Final
 from weakref import WeakValueDictionary
 
+from meterhouse import pools
 from meterhouse.http.auth import SignedIn
 from meterhouse.http.turns import Turns
 from meterhouse.model import password as passwords
@@ -20,13 +20,12 @@ from meterhouse.model.key import digest
 from meterhouse.model.operator import canonical, new_secret
 from meterhouse.ports import Operators, Sessions
 
-_AT_ONCE: Final = 2  # a hash takes 64 MB
 _MAX_WAITING: Final = 400  # some ten seconds of hashing
 _NETWORK_BITS: Final = 64  # of an IPv6 address: one household has as many addresses as it likes
 
 
 class SignIn:
-    """Hashes passwords in threads of its own; addresses take turns, so that one cannot keep out another.
+    """Hashes passwords in their pool; addresses take turns, so that one cannot keep out another.
 
     Wrong passwords bar a pair of account and address, and after many more the account: never an address.
     now: the server's clock, an aware datetime.
@@ -36,8 +35,7 @@ class SignIn:
         self._operators = operators
         self._sessions = sessions
         self._now = now
-        self._turns = Turns(_AT_ONCE, _MAX_WAITING)
-        self._threads = ThreadPoolExecutor(_AT_ONCE, "password")
+        self._turns = Turns(pools.PASSWORDS.threads, _MAX_WAITING)
         self._accounts = WeakValueDictionary[str, asyncio.Lock]()  # guesses at once are not counted too late
 
     async def with_link(self, token: str) -> SignedIn:
@@ -55,10 +53,7 @@ class SignIn:
         async with self._turns.turn(network), self._lock(email):
             await self._check_bar(email, network)
             kept = await self._operators.password_hash(email)
-            matching = asyncio.get_running_loop().run_in_executor(
-                self._threads, passwords.matches, password, kept
-            )
-            if not await matching:
+            if not await pools.PASSWORDS.run(passwords.matches, password, kept):
                 await self._operators.note_failure(email, network)
                 raise NotSignedIn("The email or the password is wrong.")
         secret = new_secret()

@@ -24,6 +24,9 @@ _SHARE: Final = 10
 """A sweep that took long is followed by a pause of so many times its length: it takes a tenth of the time."""
 _PAGE: Final = 200
 _CHARGES_AT_ONCE: Final = 4
+"""Of one scope: a slow processor in live does not hold up the sandbox."""
+_CHARGES_WAITING: Final = 1_000
+"""Of all scopes; the next sweep finds the others."""
 _RESUME_US: Final = 60_000_000
 """A charge that has not ended after so long is taken up: the server stopped, or the processor was silent."""
 _UNDECIDED: Final = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_CAPTURE)
@@ -42,21 +45,29 @@ class RechargeSweep:
         self._payments = payments
         self._recharges = recharges
         self._resting: dict[tuple[int, str], int] = {}
+        self._under_way: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self._turns: dict[int, asyncio.Semaphore] = {}
 
     async def once(self) -> None:
-        """Look at every balance that is watched, and charge where it is low."""
+        """Look at every balance that is watched, and begin a charge where it is low. Waits for no charge."""
         after: tuple[int, str] | None = None
         while page := await self._catalog.auto_recharges.watched(after, _PAGE):
             scope_id, last = page[-1]
             after = (scope_id, last.customer_ref)
-            due = [each for each in await self._low(page) if self._is_due(*each)]
-            for i in range(0, len(due), _CHARGES_AT_ONCE):
-                await asyncio.gather(*(self._handle(*each) for each in due[i : i + _CHARGES_AT_ONCE]))
+            for each in await self._low(page):
+                if self._is_due(*each):
+                    self._start(*each)
             await asyncio.sleep(0)
 
     async def run(self) -> None:
-        """Sweep four times a second, for ever; see `background.repeat`."""
-        await repeat("auto_recharge_sweep", self._sweep)
+        """Sweep four times a second, for ever; see `background.repeat`. Charges end with it."""
+        try:
+            await repeat("auto_recharge_sweep", self._sweep)
+        finally:
+            under_way = tuple(self._under_way.values())
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _sweep(self) -> float:
         began = asyncio.get_running_loop().time()
@@ -81,8 +92,23 @@ class RechargeSweep:
             ]
         return found
 
+    def _start(self, scope_id: int, config: AutoRecharge) -> None:
+        """Charge in a task of its own."""
+        place = scope_id, config.customer_ref
+        task = asyncio.create_task(self._in_turn(scope_id, config))
+        self._under_way[place] = task
+        task.add_done_callback(lambda _: self._under_way.pop(place))
+
+    async def _in_turn(self, scope_id: int, config: AutoRecharge) -> None:
+        turns = self._turns.setdefault(scope_id, asyncio.Semaphore(_CHARGES_AT_ONCE))
+        waits = turns.locked()
+        async with turns:
+            await self._handle(scope_id, config, look_again=waits)
+
     def _is_due(self, scope_id: int, config: AutoRecharge) -> bool:
         now_us = self._recharges.now()
+        if (scope_id, config.customer_ref) in self._under_way or len(self._under_way) >= _CHARGES_WAITING:
+            return False
         if self._resting.get((scope_id, config.customer_ref), 0) > now_us:
             return False
         self._resting.pop((scope_id, config.customer_ref), None)
@@ -92,8 +118,11 @@ class RechargeSweep:
             return config.retry_at is None or config.retry_at <= now_us
         return config.may_charge(now_us, self._recharges.most_daily)
 
-    async def _handle(self, scope_id: int, config: AutoRecharge) -> None:
+    async def _handle(self, scope_id: int, config: AutoRecharge, *, look_again: bool) -> None:
+        """look_again: it has waited, and the balance may have risen since."""
         try:
+            if look_again and not await self._low([(scope_id, config)]):
+                return
             caller = Caller(await self._catalog.providers.scope_by_id(scope_id), "auto-recharge")
             if config.method is None:
                 config = await self._recharges.completed(caller, config)

@@ -8,6 +8,7 @@ import stripe
 import structlog
 from msgspec.structs import replace
 
+from meterhouse import pools
 from meterhouse.model.customer import Customer
 from meterhouse.model.errors import (
     PaymentNotFound,
@@ -18,7 +19,9 @@ from meterhouse.model.errors import (
 from meterhouse.model.payment import Card, Intent, NewPayment, PaymentStatus, SavedMethod, Setup
 
 _RETRIES: Final = 2  # the client's own, with the same key
-_TIMEOUT_SECONDS: Final = 20
+_TIMEOUT_SECONDS: Final = 20  # of one try, without a byte
+_CALL_SECONDS: Final = 30.0  # of a call with its retries
+_BUSY: Final = 409  # an earlier try with the same key is not answered yet
 _NO_SUCH: Final = "resource_missing"
 _logger = structlog.get_logger()
 T = TypeVar("T")
@@ -27,7 +30,8 @@ T = TypeVar("T")
 class StripeProcessor:
     """secret_key: in no log and no answer. api: the URL of Stripe's API, without a slash at its end.
 
-    The client is not asynchronous: each call has a thread for as long as it takes.
+    The client is not asynchronous: each call has a thread of `pools.CALLS` for as long as it takes. A caller
+    waits for at most 30 seconds.
     """
 
     def __init__(self, secret_key: str, publishable_key: str, api: str) -> None:
@@ -112,7 +116,11 @@ class StripeProcessor:
 
     async def _ask(self, question: Callable[[], T]) -> T:
         try:
-            return await asyncio.to_thread(question)
+            async with asyncio.timeout(_CALL_SECONDS):
+                return await pools.CALLS.run(question)
+        except TimeoutError:  # the key makes a repeat safe, also while this call is under way
+            _logger.warning("stripe_unavailable", error="timeout")
+            raise ProcessorUnavailable from None
         except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as error:
             _logger.warning("stripe_unavailable", error=type(error).__name__, request_id=error.request_id)
             raise ProcessorUnavailable from None
@@ -124,6 +132,8 @@ class StripeProcessor:
         except stripe.StripeError as error:
             if error.code == _NO_SUCH:
                 raise PaymentNotFound from None
+            if error.http_status == _BUSY:  # no refusal: the charge may still succeed
+                raise ProcessorUnavailable from None
             raise PaymentRefused(f"The payment was refused: {error.user_message}") from None
 
 

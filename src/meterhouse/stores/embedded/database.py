@@ -6,20 +6,27 @@ Work that arrives at an idle writer starts at once: nobody waits for company.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread, local
-from typing import TypeVar
+from threading import Event, Thread, local
+from typing import Final, ParamSpec, TypeVar
 
 import structlog
 
-from meterhouse.model.errors import LogUnavailable
+from meterhouse import pools
+from meterhouse.model.errors import LogUnavailable, QueryTooLarge
 
+P = ParamSpec("P")
 T = TypeVar("T")
+SCAN_SECONDS: Final = 5.0
+_SCAN_STEPS: Final = (
+    20_000  # of SQLite's virtual machine, between two looks at the clock: a millisecond or less
+)
 _BUSY_SECONDS = 10.0  # the command line may hold the write lock for a moment
 _CACHE_KIBIBYTES = 16 * 1024
 _logger = structlog.get_logger()
@@ -83,6 +90,45 @@ class Database:
 
         self.submit(Job(lambda connection: results.append(work(connection)), deliver))
         return await future
+
+    async def scan(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the result of `work`, which reads many rows with `reader` in a thread.
+
+        Raises QueryTooLarge after 5 seconds, without the time in the queue; Overloaded: the queue is full.
+        It ends early where the caller is cancelled.
+        """
+        return await self._bounded(pools.PAGES, work, *args, **kwargs)
+
+    async def search(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `scan`, for work that looks for a text in every row: it has a thread of its own."""
+        return await self._bounded(pools.SEARCHES, work, *args, **kwargs)
+
+    async def _bounded(
+        self, pool: pools.Pool, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        abandoned = Event()
+
+        def bounded() -> T:
+            connection = self.reader()
+            end = time.monotonic() + SCAN_SECONDS
+            connection.set_progress_handler(lambda: abandoned.is_set() or time.monotonic() > end, _SCAN_STEPS)
+            try:
+                return work(*args, **kwargs)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                    raise
+                raise QueryTooLarge(
+                    f"The answer took more than {SCAN_SECONDS:.0f} s; search for a whole email,"
+                    " externalRef or reference, or ask for less."
+                ) from None
+            finally:
+                connection.set_progress_handler(None, 0)
+
+        try:
+            return await pool.run(bounded)
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
 
     def reader(self) -> sqlite3.Connection:
         """Return this thread's connection for reading. It sees what is committed, and cannot write.

@@ -3,10 +3,10 @@
 Accounts lie in RocksDB, purchases and meters in SQLite.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
+from meterhouse import pools
 from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import Hold
@@ -37,12 +37,12 @@ class SqliteLedger:
 
     async def of_purchases(self, scope_id: int, purchases: Sequence[Purchase]) -> Sequence[Account]:
         at = self._at()
-        return await asyncio.to_thread(
+        return await pools.LEDGER.run(
             lambda: [self._book(at).of_purchase(scope_id, purchase) for purchase in purchases]
         )
 
     async def used(self, scope_id: int, purchase_ref: str) -> Mapping[int, int]:
-        return await asyncio.to_thread(
+        return await pools.LEDGER.run(
             lambda: {period: used for period, used, _ in self._accounts.totals(scope_id, purchase_ref)}
         )
 
@@ -51,7 +51,7 @@ class SqliteLedger:
 
     async def balances(self, scope_id: int, customer_refs: Collection[str]) -> Mapping[str, Balance]:
         at = self._at()
-        return await asyncio.to_thread(
+        return await pools.LEDGER.run(
             lambda: {ref: self._book(at).balance_of(scope_id, ref) for ref in customer_refs}
         )
 
@@ -60,10 +60,10 @@ class SqliteLedger:
 
     async def credit_moves(self, scope_id: int, question: CreditQuestion) -> Sequence[CreditMove]:
         at = self._at()
-        return await asyncio.to_thread(lambda: self._book(at).moves(scope_id, question))
+        return await pools.LEDGER.run(lambda: self._book(at).moves(scope_id, question))
 
     async def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
-        return await asyncio.to_thread(self._accounts.paid_holds, scope_id, customer_ref)
+        return await pools.LEDGER.run(self._accounts.paid_holds, scope_id, customer_ref)
 
     async def is_due(self) -> bool:
         return bool(self._accounts.due(self._at(), 1))

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from meterhouse import telemetry
+from meterhouse import pools, telemetry
 from meterhouse.model.errors import LogUnavailable, Overloaded
 from meterhouse.model.event import Kind, LogRecord, Receipt, Submission
 from meterhouse.model.ledger import Outcomes, Recording
@@ -114,7 +114,7 @@ class SqliteLog:
         )
 
     async def read(self, after: int, limit_events: int) -> Sequence[LogRecord]:
-        return await asyncio.to_thread(self._read, after, limit_events)
+        return await pools.CONSUMER.run(self._read, after, limit_events)
 
     async def wait(self, after: int) -> None:
         while self._position <= after:

@@ -1,6 +1,5 @@
 """Audit and Tally on SQLite: what the catalog and the log noted, for reading."""
 
-import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
@@ -23,7 +22,7 @@ class SqliteAudit:
         self._database = database
 
     async def page(self, scope_id: int, limit: int, after: AuditPlace | None = None) -> AuditPage:
-        return await asyncio.to_thread(self._page, scope_id, limit, after)
+        return await self._database.scan(self._page, scope_id, limit, after)
 
     def _page(self, scope_id: int, limit: int, after: AuditPlace | None) -> AuditPage:
         rows = self._database.reader().execute(
@@ -44,10 +43,10 @@ class SqliteTally:
         self._database = database
 
     async def hours(self, scope_id: int, start: int, end: int) -> Sequence[TallyHour]:
-        return await asyncio.to_thread(self._hours, scope_id, start, end)
+        return await self._database.scan(self._hours, scope_id, start, end)
 
     async def rejections(self, scope_id: int) -> Sequence[KeptRejection]:
-        return await asyncio.to_thread(self._rejections, scope_id)
+        return await self._database.scan(self._rejections, scope_id)
 
     def _hours(self, scope_id: int, start: int, end: int) -> Sequence[TallyHour]:
         rows = self._database.reader().execute(

@@ -1,6 +1,5 @@
 """Customers on SQLite."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from meterhouse import pools
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.customer import (
     Customer,
@@ -66,7 +66,7 @@ class SqliteCustomers:
         return _find(self._database.reader(), scope_id, "ref", ref)
 
     async def of_refs(self, scope_id: int, refs: Collection[str]) -> Mapping[str, Customer]:
-        return await asyncio.to_thread(self._of_refs, scope_id, refs)
+        return await pools.LOOKUPS.run(self._of_refs, scope_id, refs)
 
     async def with_external_ref(self, scope_id: int, external_ref: str) -> Customer | None:
         return _find(self._database.reader(), scope_id, "external_ref", external_ref)
@@ -103,7 +103,8 @@ class SqliteCustomers:
         return outcome
 
     async def page(self, scope_id: int, question: CustomerQuestion) -> CustomerPage:
-        return await asyncio.to_thread(self._page, scope_id, question)
+        read = self._database.search if question.search else self._database.scan
+        return await read(self._page, scope_id, question)
 
     def _page(self, scope_id: int, question: CustomerQuestion) -> CustomerPage:
         column, direction = _SORTED_BY[question.sort]

@@ -1,6 +1,5 @@
 """Directory and Identities on SQLite: what is asked for every request, so mostly answered from memory."""
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -9,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from meterhouse import pools
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.tenant import Caller, Environment, Rights, Scope
 from meterhouse.stores.embedded.database import Database, Job
@@ -42,7 +42,7 @@ class SqliteDirectory:
         """Nothing is remembered: a customer may be given another external ref at any time."""
         if len(externals) <= _INLINE_REFS:
             return self._look_up_externals(scope_id, externals)
-        return await asyncio.to_thread(self._look_up_externals, scope_id, externals)
+        return await pools.LOOKUPS.run(self._look_up_externals, scope_id, externals)
 
     def _look_up_externals(self, scope_id: int, externals: Collection[str]) -> Mapping[str, str]:
         return dict(
@@ -70,7 +70,7 @@ class SqliteDirectory:
             self._remember(known, found)
         else:
             forgotten = self._forgotten
-            found = await asyncio.to_thread(self._look_up, table, scope_id, missing)
+            found = await pools.LOOKUPS.run(self._look_up, table, scope_id, missing)
             if forgotten == self._forgotten:  # else one of them may just have been deleted
                 self._remember(known, found)
         unknown = set(missing).difference(found)

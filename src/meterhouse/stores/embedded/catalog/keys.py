@@ -1,6 +1,5 @@
 """API keys on SQLite."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -53,7 +52,7 @@ class SqliteKeys:
         return issued[0] if issued else IssuedKey(key, None)
 
     async def all(self, scope_id: int) -> Sequence[ApiKey]:
-        return await asyncio.to_thread(self._all, scope_id)
+        return await self._database.scan(self._all, scope_id)
 
     async def revoke(self, caller: Caller, ref: str, once: Once | None = None) -> ApiKey:
         now_us = to_microseconds(self._now())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from meterhouse import pools
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.errors import OperatorNotFound, OperatorTaken, ProviderNotFound
 from meterhouse.model.event import to_microseconds
@@ -97,15 +98,18 @@ class SqliteOperators:
         await self._database.write(work)
 
     async def password_hash(self, email: str) -> str | None:
-        row = (
-            self._database.reader()
-            .execute("SELECT password_hash FROM operator WHERE email = ?", (canonical(email),))
-            .fetchone()
+        row = await pools.LOOKUPS.run(
+            lambda: (
+                self._database.reader()
+                .execute("SELECT password_hash FROM operator WHERE email = ?", (canonical(email),))
+                .fetchone()
+            )
         )
         return None if row is None else str(row[0])
 
     async def failures(self, email: str, address: str) -> Failures:
-        return _failures(self._database.reader(), email, address, to_microseconds(self._now()))
+        now_us = to_microseconds(self._now())
+        return await pools.LOOKUPS.run(lambda: _failures(self._database.reader(), email, address, now_us))
 
     async def note_failure(self, email: str, address: str) -> Failures:
         now_us = to_microseconds(self._now())

@@ -1,6 +1,5 @@
 """Payments on SQLite."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -76,7 +75,7 @@ class SqlitePayments:
         return None if row is None else row[0]
 
     async def page(self, scope_id: int, limit: int, offset: int) -> Sequence[Payment]:
-        return await asyncio.to_thread(_page, self._database.reader, scope_id, limit, offset)
+        return await self._database.scan(_page, self._database.reader, scope_id, limit, offset)
 
     async def note(self, scope_id: int, intent: Intent) -> Payment:
         now_us = to_microseconds(self._now())

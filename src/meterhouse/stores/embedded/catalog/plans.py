@@ -1,6 +1,5 @@
 """Plans on SQLite."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from meterhouse import pools
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.customer import Deletion, deletion
 from meterhouse.model.errors import PlanNotFound, ProductNotFound, ReferenceTaken, ValidationFailed
@@ -55,7 +55,7 @@ class SqlitePlans:
     async def of_products(
         self, scope_id: int, product_refs: Collection[str], *, hidden: bool
     ) -> Mapping[str, Sequence[Plan]]:
-        return await asyncio.to_thread(self._of_products, scope_id, product_refs, hidden=hidden)
+        return await pools.LOOKUPS.run(self._of_products, scope_id, product_refs, hidden=hidden)
 
     async def default_of(self, scope_id: int, product_ref: str) -> Plan | None:
         row = (

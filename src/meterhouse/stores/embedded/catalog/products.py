@@ -1,6 +1,5 @@
 """Products on SQLite."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from meterhouse import pools
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.customer import Deletion
 from meterhouse.model.errors import ProductNameTaken, ProductNotFound, ReferenceTaken
@@ -52,7 +52,7 @@ class SqliteProducts:
         return _find(self._database.reader(), scope_id, "ref", ref)
 
     async def of_refs(self, scope_id: int, refs: Collection[str]) -> Mapping[str, Product]:
-        return await asyncio.to_thread(self._of_refs, scope_id, refs)
+        return await pools.LOOKUPS.run(self._of_refs, scope_id, refs)
 
     async def change(
         self, caller: Caller, ref: str, details: ProductDetails, once: Once | None = None
@@ -77,7 +77,8 @@ class SqliteProducts:
         return outcome
 
     async def page(self, scope_id: int, question: ProductQuestion) -> ProductPage:
-        return await asyncio.to_thread(self._page, scope_id, question)
+        read = self._database.search if question.search else self._database.scan
+        return await read(self._page, scope_id, question)
 
     async def _write(
         self, caller: Caller, once: Once | None, work: Callable[[sqlite3.Connection, int], Product]

@@ -1,6 +1,5 @@
 """Purchases on SQLite."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from meterhouse import pools
 from meterhouse.model.audit import Action, Write
 from meterhouse.model.errors import PurchaseNotFound
 from meterhouse.model.event import to_microseconds
@@ -84,7 +84,7 @@ class SqlitePurchases:
     async def matching(self, scope_id: int, question: PurchaseQuestion) -> AsyncIterator[Sequence[Purchase]]:
         last: Purchase | None = None
         while True:
-            page = await asyncio.to_thread(_page, self._database.reader, scope_id, question, last)
+            page = await self._database.scan(_page, self._database.reader, scope_id, question, last)
             if page:
                 yield page
             if len(page) < _PAGE:
@@ -92,7 +92,7 @@ class SqlitePurchases:
             last = page[-1]
 
     async def current(self, scope_id: int, customer_refs: Collection[str]) -> Sequence[Purchase]:
-        return await asyncio.to_thread(_all_current, self._database.reader, scope_id, customer_refs)
+        return await pools.LOOKUPS.run(_all_current, self._database.reader, scope_id, customer_refs)
 
     async def _change(
         self,

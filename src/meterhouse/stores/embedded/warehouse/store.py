@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import duckdb
 import structlog
 
+from meterhouse import pools
 from meterhouse.model.errors import QueryTooLarge, WarehouseUnavailable
 from meterhouse.model.event import Event, LogRecord
 from meterhouse.model.question import EventOrder, Filter, PageMark, UsageQuestion, UsageRow
@@ -106,7 +107,7 @@ class DuckWarehouse:
         return self._position
 
     async def insert(self, records: Sequence[LogRecord]) -> None:
-        await asyncio.to_thread(self._insert, records)
+        await pools.CONSUMER.run(self._insert, records)
 
     async def usage(self, question: UsageQuestion) -> Sequence[UsageRow]:
         return await self._ask(lambda view: usage.answer(view, question))
@@ -136,7 +137,7 @@ class DuckWarehouse:
         try:
             cursor = self._cursor()
         except duckdb.Error as error:
-            await asyncio.to_thread(self._recover, error, connection)
+            await pools.MAINTENANCE.run(self._recover, error, connection)
             raise WarehouseUnavailable from None
         running = self._questions.submit(self._look, work, cursor)
         question = asyncio.wrap_future(running)
@@ -153,7 +154,7 @@ class DuckWarehouse:
             raise WarehouseUnavailable from None
         except _BROKEN as error:
             _logger.exception("warehouse_question_failed")
-            await asyncio.to_thread(self._recover, error, connection)
+            await pools.MAINTENANCE.run(self._recover, error, connection)
             raise WarehouseUnavailable from None
         finally:
             cursor.close()
