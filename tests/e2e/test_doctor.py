@@ -145,6 +145,7 @@ def lose_records(data: Path) -> None:
             "were received and",
         ),
         (change("PRAGMA user_version = 999"), "schema", "version 999"),
+        (change("DROP INDEX purchase_current"), "schema", "lacks index purchase_current"),
         (change("UPDATE log SET received_at = 4102444800000000 WHERE position = 3"), "clock", "2100-01-01"),
         (tear("meterhouse.db"), "meterhouse.db", ""),
         (scrap_keys, "key index", "cannot be opened"),
@@ -155,7 +156,7 @@ def lose_records(data: Path) -> None:
     ],
     ids=[
         "a record is gone", "numbers go back", "stored is not the log", "received is not the sum",
-        "a newer schema", "the clock is behind", "a torn database", "a torn index", "the index is ahead",
+        "a newer schema", "another schema", "the clock is behind", "a torn database", "a torn index", "the index is ahead",
         "the warehouse is ahead", "a torn warehouse", "writable by anybody",
     ],
 )  # fmt: skip

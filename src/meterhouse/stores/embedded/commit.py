@@ -10,12 +10,13 @@ from typing import Final
 from meterhouse.model.errors import LogUnavailable, Refused
 from meterhouse.model.event import Columns, Kind, Receipt, Rejection, Repeat, Submission, next_number
 from meterhouse.model.identity import keyed_rows
-from meterhouse.model.ledger import Outcomes, Recording, Track
+from meterhouse.model.ledger import Action, Outcomes, Recording, Track
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
 from meterhouse.stores.embedded.accounts.recorder import Recorder
 from meterhouse.stores.embedded.accounts.state import Accounts
+from meterhouse.stores.embedded.database import is_disk_error, own_error
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
 
@@ -60,9 +61,28 @@ class CommitStore:
         self._packer = Packer()
 
     def store(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
-        """Write all that waits, inside a transaction; each gets its result or its error."""
-        self._store_submissions(commit, connection, now_us)
-        self._store_recordings(commit, connection, now_us)
+        """Write all that waits, inside a transaction; each gets its result or its error.
+
+        An error while submissions are stored fails no recording, and the other way round.
+        Raises what the disk raises: nothing is stored.
+        """
+        submissions = sum(isinstance(each.work, Submission) for each in commit.waiting)
+        if submissions in (0, len(commit.waiting)):  # the transaction's own savepoint undoes it
+            self._store_submissions(commit, connection, now_us)
+            self._store_recordings(commit, connection, now_us)
+            return
+        for work, store in ((Submission, self._store_submissions), (Recording, self._store_recordings)):
+            before = commit.position, commit.last_number
+            connection.execute("SAVEPOINT part")
+            try:
+                store(commit, connection, now_us)
+            except Exception as error:
+                if is_disk_error(error):
+                    raise
+                connection.execute("ROLLBACK TO part")
+                commit.position, commit.last_number = before
+                _fail(commit, work, own_error(error))
+            connection.execute("RELEASE part")
 
     def _store_submissions(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
         submissions = [(each, each.work) for each in commit.waiting if isinstance(each.work, Submission)]
@@ -89,13 +109,13 @@ class CommitStore:
             recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
         recorder, counts = decided
         counts.write(connection, now_us)
+        if body := recorder.finish():
+            self._add(commit, connection, body, number, at)
+            commit.changes = recorder.changes()
         commit.ledger = recorder.state
         commit.swept = recorder.swept
         commit.new_keys.update(recorder.new_keys)
         commit.last_number = max(commit.last_number, commit.ledger.last_number)
-        if body := recorder.finish():
-            commit.changes = recorder.changes()
-            self._add(commit, connection, body, number, at)
 
     def _decide(
         self,
@@ -112,8 +132,7 @@ class CommitStore:
         """
         counts = tally.Counts()
         actions = [action for _, recording in recordings for action in recording.actions]
-        book = Book(self._accounts, connection, at)
-        book.prepare(action for action in actions if isinstance(action, Track))
+        book = self._book(connection, at, actions)
         book.end_due(_MOST_DUE)
         recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))
         failed = False
@@ -122,12 +141,24 @@ class CommitStore:
                 each.result = recorder.record(recording, counts)
             except Refused as error:
                 each.error = error
-            except (LogUnavailable, sqlite3.Error):
-                raise
-            except Exception as error:  # noqa: BLE001 - given to whoever waits for it
-                each.error = error
+            except Exception as error:
+                if _is_of_all(error):
+                    raise
+                each.error = own_error(error)
                 failed = True
         return None if failed else (recorder, counts)
+
+    def _book(self, connection: sqlite3.Connection, at: int, actions: Sequence[Action]) -> Book:
+        book = Book(self._accounts, connection, at)
+        try:
+            book.prepare(action for action in actions if isinstance(action, Track))
+        except Exception as error:
+            if _is_of_all(error):
+                raise
+            return Book(
+                self._accounts, connection, at
+            )  # the recording at fault fails alone when it is decided
+        return book
 
     def _add(
         self,
@@ -187,6 +218,20 @@ class CommitStore:
             else:
                 repeats[row] = Repeat(entry.event_number, entry.fingerprint != meaning)
         return repeats
+
+
+def _is_of_all(error: Exception) -> bool:
+    """Whether an error is of the stores, and not of one recording."""
+    return isinstance(error, LogUnavailable) or is_disk_error(error)
+
+
+def _fail(commit: Commit, work: type[Submission | Recording], error: Exception) -> None:
+    """Give an error to everybody who waits for this kind of work, and forget its effects."""
+    if work is Submission:
+        commit.new_keys.clear()
+    for each in commit.waiting:
+        if isinstance(each.work, work):
+            each.error = each.error or error
 
 
 def _refused(submission: Submission, receipt: object) -> Sequence[Rejection]:

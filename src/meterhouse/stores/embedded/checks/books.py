@@ -4,12 +4,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from meterhouse.model.event import from_microseconds, to_microseconds
 from meterhouse.model.finding import Finding, Health
+from meterhouse.stores.embedded.migrations import difference, scripts
 
 _RESTORE: Final = "Stop the server, keep the file, and restore the last backup (docs/operating.md)."
 _BUSY_SECONDS: Final = 10.0
@@ -69,8 +69,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _schema(connection: sqlite3.Connection) -> Finding:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    folder = files("meterhouse.stores.embedded") / "schema"
-    known = sum(file.name.endswith(".sql") for file in folder.iterdir())
+    known = len(scripts())
     subject = "schema"
     if version > known:
         sentence = f"version {version}; this Meterhouse knows {known}"
@@ -82,6 +81,8 @@ def _schema(connection: sqlite3.Connection) -> Finding:
         return Finding(
             subject, Health.WARNING, sentence, "The next start of the server brings it up to date."
         )
+    if found := difference(connection):
+        return Finding(subject, Health.PROBLEM, f"version {version}, but {found}", _RESTORE)
     return Finding(subject, Health.OK, f"version {version}")
 
 
