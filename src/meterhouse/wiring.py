@@ -46,6 +46,7 @@ from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, 
 from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.checks import books, derived, machine
 from meterhouse.stores.embedded.database import Database, heartbeat
+from meterhouse.stores.embedded.digests import cover
 from meterhouse.stores.embedded.directory_lock import DirectoryInUse, DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
@@ -96,6 +97,7 @@ async def open_service(
         warehouse = stack.enter_context(closing(_open_warehouse(data / _WAREHOUSE, settings)))
         derived = (index.position, accounts.follower.position, await warehouse.position())
         _check_not_older(data, log.position, *derived)
+        log.check_tail(await warehouse.position())
         warehouse.answer_from(log.position)
         catalog = open_catalog(database, steady)
         ledger = SqliteLedger(database, accounts, log, steady)
@@ -122,6 +124,7 @@ async def open_service(
         started = await first_start(database, steady, actor="serve", with_key=True)
         async with (
             _running(runner.run(warehouse)),
+            _running(cover(database)),
             _running(ExpirySweep(ledger).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),

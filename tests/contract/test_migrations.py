@@ -203,6 +203,7 @@ FROZEN = {
     "0011_indexes.sql": "4b27899bb1a2d68c",
     "0012_payments.sql": "adc6dc63223c21fa",
     "0013_repair_purchases.sql": "5cb58fdefc4062ef",
+    "0014_log_chain.sql": "10254aeb4f2dcb0c",
 }
 """SHA-256 of each migration, its first 16 digits. A migration that is on the main branch never changes: a
 database that has run it would keep the earlier form. Add a new migration instead."""

@@ -16,6 +16,7 @@ from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
 from meterhouse.stores.embedded.accounts.recorder import Recorder
 from meterhouse.stores.embedded.accounts.state import Accounts
+from meterhouse.stores.embedded.chain import NOTHING, checksum
 from meterhouse.stores.embedded.database import is_disk_error, own_error
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
@@ -38,13 +39,14 @@ class Waiting:
 class Commit:
     """What is stored together, until everybody who waits for it has been told.
 
-    position, last_number, ledger: the log's, as they are before; once stored, as they are after it.
+    position, checksum, last_number, ledger: the log's, as they are before; once stored, as they are after it.
     new_keys, changes, swept: what key index and ledger take once it is on disk.
     """
 
     begun: bool = False
     waiting: list[Waiting] = field(default_factory=list)
     position: int = 0
+    checksum: bytes = NOTHING
     last_number: int = 0
     ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
@@ -72,7 +74,7 @@ class CommitStore:
             self._store_recordings(commit, connection, now_us)
             return
         for work, store in ((Submission, self._store_submissions), (Recording, self._store_recordings)):
-            before = commit.position, commit.last_number
+            before = commit.position, commit.checksum, commit.last_number
             connection.execute("SAVEPOINT part")
             try:
                 store(commit, connection, now_us)
@@ -80,7 +82,7 @@ class CommitStore:
                 if is_disk_error(error):
                     raise
                 connection.execute("ROLLBACK TO part")
-                commit.position, commit.last_number = before
+                commit.position, commit.checksum, commit.last_number = before
                 _fail(commit, work, own_error(error))
             connection.execute("RELEASE part")
 
@@ -171,12 +173,15 @@ class CommitStore:
         """Write one record. number: of its first event."""
         events = len(body.events)
         kind = Kind.USAGE if isinstance(body, UsageBody) else Kind.METER
+        record = (commit.position + 1, kind, received_at, number, events, self._packer.pack(body))
+        made = checksum(record, commit.checksum)
         connection.execute(
-            "INSERT INTO log (position, kind, received_at, first_number, events, body)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (commit.position + 1, kind, received_at, number, events, self._packer.pack(body)),
+            "INSERT INTO log (position, kind, received_at, first_number, events, body, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*record, made),
         )
         commit.position += 1
+        commit.checksum = made
         commit.last_number = max(commit.last_number, number + events - 1)
 
     def _collect(
