@@ -47,9 +47,9 @@ class Opened:
     def __init__(self, directory: Path) -> None:
         self.database = Database(directory / "meterhouse.db")
         self._index = KeyIndex(directory / "keys")
-        self._accounts = Accounts(directory / "ledger")
+        self.accounts = Accounts(directory / "ledger")
         try:
-            self.log = SqliteLog(self.database, self._index, self._accounts, 100_000)
+            self.log = SqliteLog(self.database, self._index, self.accounts, 100_000)
         except BaseException:
             self.close()
             raise
@@ -57,7 +57,7 @@ class Opened:
     def close(self) -> None:
         self.database.close()
         self._index.close()
-        self._accounts.close()
+        self.accounts.close()
 
 
 @pytest.fixture
@@ -204,6 +204,14 @@ async def test_a_truncated_tail_leaves_a_chain_that_is_whole(connection: sqlite3
     """The known limit: projections that are ahead of the log tell of it, see `test_restore`."""
     connection.execute("DELETE FROM log WHERE position > 9")
     assert not found(connection)
+
+
+async def test_a_ledger_ahead_of_a_truncated_log_stays_ahead(directory: Path) -> None:
+    with closing(sqlite3.connect(directory / "meterhouse.db")) as connection, connection:
+        connection.execute("DELETE FROM log WHERE position > 11")
+    with closing(Opened(directory)) as opened:
+        assert opened.log.position == 11
+        assert opened.accounts.position == 12, "so that the start sees that the log has lost its end"
 
 
 async def test_every_damage_is_named_and_sound_records_are_not(connection: sqlite3.Connection) -> None:

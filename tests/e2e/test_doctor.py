@@ -237,7 +237,7 @@ def test_a_backup_taken_while_serving_has_everything_up_to_then(healthy: Path, t
 def test_a_damaged_record_ends_each_command_that_reads_it_in_a_sentence(data: Path) -> None:
     change("UPDATE log SET received_at = received_at + 1 WHERE position = 3")(data)
     for command in (
-        ("serve", "--port", "0"), ("rebuild",), ("rebuild", "--ledger"),
+        ("serve", "--port", "0"), ("rebuild",), ("rebuild", "--ledger"), ("verify",),
     ):  # fmt: skip
         done = run(*command, "--data", data)
         assert done.status == 1, done

@@ -82,6 +82,11 @@ class SqliteLog:
         return self._position
 
     @property
+    def index(self) -> KeyIndex:
+        """The key index that follows this log."""
+        return self._index
+
+    @property
     def clock(self) -> int:
         """The newest time the ledger has decided by; microseconds since 1970."""
         return self._ledger.clock
@@ -221,4 +226,7 @@ class SqliteLog:
         for stored in chain.records(reader, self._index.position):
             self._index.put(keys_of(stored.first_number, stored.body()), stored.position)
         fold(reader, self._accounts)
-        self._accounts.follower.put({}, self._position)
+        if (
+            self._accounts.position < self._position
+        ):  # one that is ahead must say so: the log has lost its end
+            self._accounts.follower.put({}, self._position)
