@@ -32,7 +32,7 @@ from meterhouse.metering.recharge_sweep import RechargeSweep
 from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.metering.usage import UsageRecorder
 from meterhouse.model.event import Event, to_microseconds
-from meterhouse.model.finding import Finding
+from meterhouse.model.finding import Finding, Health
 from meterhouse.model.question import Filter
 from meterhouse.model.tenant import Environment
 from meterhouse.ports import Catalog, Ledger, PaymentProcessor
@@ -47,8 +47,9 @@ from meterhouse.stores.embedded.accounts.fold import differing, fold
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
-from meterhouse.stores.embedded.checks import books, derived, machine
+from meterhouse.stores.embedded.checks import agreement, books, columns, derived, machine
 from meterhouse.stores.embedded.database import Database, heartbeat
+from meterhouse.stores.embedded.digests import cover
 from meterhouse.stores.embedded.directory_lock import DirectoryInUse, DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
@@ -101,6 +102,7 @@ async def open_service(
         warehouse = stack.enter_context(closing(_open_warehouse(data / _WAREHOUSE, settings)))
         derived = (index.position, accounts.follower.position, await warehouse.position())
         _check_not_older(data, log.position, *derived)
+        log.check_tail(await warehouse.position())
         warehouse.answer_from(log.position)
         catalog = open_catalog(database, steady)
         ledger = SqliteLedger(database, accounts, log, steady)
@@ -129,6 +131,7 @@ async def open_service(
         async with (
             _running(front.sweep()),
             _running(runner.run(warehouse)),
+            _running(cover(database)),
             _running(ExpirySweep(ledger).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
@@ -313,6 +316,46 @@ async def rebuild_ledger(settings: Settings, report: Callable[[int, int], None])
             differences = differing(accounts, made)
     rebuild.swap_directory(fresh, data / _LEDGER)
     return entries, differences
+
+
+class Verified(Struct, frozen=True):
+    """How much of everything was compared."""
+
+    records: int
+    events: int
+    keys: int
+    rows: int
+    in_warehouse: int
+
+
+async def verify(settings: Settings, report: Callable[[str, int, int], None]) -> Verified:
+    """Check the log, then key index, ledger and warehouse against it.
+
+    report: is told the part at hand, how many records of the log are done, and how many there are.
+    Raises RuntimeError with a sentence: a server runs, or the first difference.
+    """
+    data = Path(settings.data)
+    scratch = data / agreement.SCRATCH
+    with _alone_with(data, settings, "stop it first.") as (database, log, accounts):
+        agreement.check_not_ahead("key index", log.index.position, log.position)
+        agreement.check_not_ahead("ledger", accounts.position, log.position)
+        for finding in books.check(data, now):
+            if finding.health is Health.PROBLEM and finding.subject != "clock":
+                raise RuntimeError(f"{finding.subject}: {finding.sentence}. {finding.remedy}")
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(mode=0o700)
+        try:
+            reader, last = database.reader(), log.position
+            keys = agreement.check_keys(reader, log.index, scratch, lambda at: report("key index", at, last))
+            rows = agreement.check_ledger(reader, accounts, scratch, lambda at: report("ledger", at, last))
+            report("warehouse", 0, last)
+            held = 0  # without a file, the next start makes it
+            if (data / _WAREHOUSE).is_file():
+                made = _open_warehouse(scratch / _WAREHOUSE, settings)
+                held = await columns.check_warehouse(data / _WAREHOUSE, log, last, made, scratch / _WAREHOUSE)
+            return Verified(last, rebuild.log_events(database), keys, rows, held)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:

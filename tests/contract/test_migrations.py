@@ -1,5 +1,6 @@
 """A database that an older Meterhouse wrote is brought to this one's schema, and says what it said."""
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -7,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from meterhouse.model.event import Kind
 from meterhouse.model.meter import default_meters
@@ -17,6 +19,7 @@ from meterhouse.stores.embedded.catalog.meters import SqliteMeters
 from meterhouse.stores.embedded.catalog.payments import SqlitePayments
 from meterhouse.stores.embedded.catalog.purchases import SqlitePurchases
 from meterhouse.stores.embedded.database import Database
+from meterhouse.stores.embedded.migrations import difference
 from tests.contract.catalogs import Clock
 
 
@@ -98,6 +101,118 @@ async def test_payments_from_before_know_their_credits_and_sandbox_cards(tmp_pat
         assert [each.credits for each in found if each] == [250_000, 250_000, 0]
         assert await payments.method(7, "cus_1") == SavedMethod("sandbox", "pm_card_visa")
         assert await payments.method(8, "cus_1") is None, "in live, a card is saved only where it was agreed"
+
+
+def first_form_of_0010(path: Path) -> None:
+    """Make a database as it was while 0010 lacked resumed_at and the index of current purchases, with two
+    purchases of which both are current, and one that was cancelled."""
+    schema = sorted((files("meterhouse.stores.embedded") / "schema").iterdir(), key=lambda file: file.name)
+    today = schema[9].read_text()
+    first = (
+        today.replace("    resumed_at     INTEGER,\n", "")
+        .replace("cancellation_reason, NULL,\n       created_at", "cancellation_reason, created_at")
+        .replace("CREATE UNIQUE INDEX purchase_current ", "-- ")
+    )
+    assert hashlib.sha256(first.encode()).hexdigest() != hashlib.sha256(today.encode()).hexdigest()
+    with written_before(path, "0010") as old:
+        old.executescript(first)
+        old.execute("PRAGMA user_version = 10")
+        plan = Plan(ref="pln_1", product_ref="prd_1", name="One", limit=9, created_at=1, updated_at=1)
+        old.execute("INSERT INTO plan_snapshot VALUES (1, ?)", (msgspec.json.encode(plan).decode(),))
+        for ref, is_current, status, at in (
+            ("pur_1", 1, "active", 1), ("pur_2", 1, "active", 2), ("pur_3", 0, "cancelled", 3),
+        ):  # fmt: skip
+            old.execute(
+                "INSERT INTO purchase (scope_id, customer_ref, product_ref, ref, is_current, plan_ref,"
+                " snapshot_id, status, origin, amount, currency, started_at, cancelled_at, created_at,"
+                " updated_at)"
+                " VALUES (8, 'cus_1', 'prd_1', ?, ?, 'pln_1', 1, ?, 'checkout', 4, 'EUR', 1, 3, ?, 5)",
+                (ref, is_current, status, at),
+            )
+
+
+async def test_a_database_of_the_first_form_of_0010_is_repaired(tmp_path: Path) -> None:
+    first_form_of_0010(tmp_path / "meterhouse.db")
+    with closing(Database(tmp_path / "meterhouse.db")) as database:
+        purchases = SqlitePurchases(database, Clock())
+        found = [await purchases.get(8, ref) for ref in ("pur_1", "pur_2", "pur_3")]
+        assert [each and (each.status, each.created_at) for each in found] == [
+            ("active", 1), ("active", 2), ("cancelled", 3),
+        ]  # fmt: skip
+        assert {each and (each.cancelled_at, each.resumed_at) for each in found} == {(3, None)}
+        assert await purchases.current(8, ["cus_1"]) == [found[1]], "the newest"
+        assert difference(database.reader()) is None
+
+
+async def test_a_sound_database_is_not_changed_by_the_repair(tmp_path: Path) -> None:
+    with written_before(tmp_path / "meterhouse.db", "0013") as old:
+        (before,) = old.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'purchase'").fetchone()
+    with closing(Database(tmp_path / "meterhouse.db")) as database:
+        found = database.reader().execute("SELECT rootpage FROM sqlite_schema WHERE name = 'purchase'")
+        assert found.fetchone() == (before,), "the table was not made again"
+        assert difference(database.reader()) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("ALTER TABLE purchase DROP COLUMN resumed_at", "table purchase lacks column resumed_at"),
+        ("ALTER TABLE log ADD COLUMN more TEXT", "table log has column more"),
+        ("DROP INDEX purchase_current", "lacks index purchase_current"),
+        ("DROP TABLE ingest_tally", "lacks table ingest_tally"),
+        ("CREATE TRIGGER t AFTER INSERT ON log BEGIN SELECT 1; END", "trigger t"),
+        (
+            "DROP INDEX purchase_by_time; CREATE INDEX purchase_by_time ON purchase (created_at, scope_id)",
+            "index purchase_by_time has another definition",
+        ),
+        (
+            "DROP TABLE heartbeat; CREATE TABLE heartbeat (at TEXT)",
+            "column at of its table heartbeat has another definition",
+        ),
+    ],
+)
+def test_a_schema_that_differs_is_refused_with_its_difference(
+    tmp_path: Path, change: str, named: str
+) -> None:
+    Database(tmp_path / "meterhouse.db").close()
+    with closing(sqlite3.connect(tmp_path / "meterhouse.db")) as connection:
+        connection.executescript(change)
+    with pytest.raises(RuntimeError, match=named) as raised:
+        Database(tmp_path / "meterhouse.db")
+    assert "Restore" in str(raised.value)
+
+
+def test_a_table_and_an_index_of_the_operators_own_are_no_difference(tmp_path: Path) -> None:
+    Database(tmp_path / "meterhouse.db").close()
+    with closing(sqlite3.connect(tmp_path / "meterhouse.db")) as connection:
+        connection.executescript("CREATE TABLE ours (a); CREATE INDEX our_index ON ours (a); ANALYZE")
+    Database(tmp_path / "meterhouse.db").close()
+
+
+FROZEN = {
+    "0001_init.sql": "4e941ad9a214a271",
+    "0002_catalog.sql": "4bc73c479b365c35",
+    "0003_operators.sql": "f9026ebc74e1ae7f",
+    "0004_meters.sql": "5c7166302acf343a",
+    "0005_plans.sql": "2e01c548ba39aff9",
+    "0006_meters.sql": "04890c97e560ca60",
+    "0007_ledger.sql": "65341ed546fefd4a",
+    "0008_hosted.sql": "78fa493dffd2d612",
+    "0009_payments.sql": "a5733d0fc5f7e843",
+    "0010_purchases.sql": "a5fe21c708b1d1f9",
+    "0011_indexes.sql": "4b27899bb1a2d68c",
+    "0012_payments.sql": "adc6dc63223c21fa",
+    "0013_repair_purchases.sql": "5cb58fdefc4062ef",
+    "0014_log_chain.sql": "10254aeb4f2dcb0c",
+}
+"""SHA-256 of each migration, its first 16 digits. A migration that is on the main branch never changes: a
+database that has run it would keep the earlier form. Add a new migration instead."""
+
+
+def test_migrations_never_change() -> None:
+    schema = files("meterhouse.stores.embedded") / "schema"
+    found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in schema.iterdir()}
+    assert found == FROZEN
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:

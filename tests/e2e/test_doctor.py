@@ -12,7 +12,8 @@ import pytest
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.finding import Health
 from meterhouse.stores.embedded.checks import books
-from tests.e2e.run import run_here
+from tests.contract.test_migrations import written_before
+from tests.e2e.run import run, run_here
 from tests.e2e.server import Server
 from tests.e2e.wait import until
 
@@ -67,6 +68,13 @@ def test_a_healthy_directory_has_no_problem(data: Path) -> None:
     assert "300 events, as many as the log" in found["warehouse"]
     assert "where the log ends" in found["key index"]
     assert found.keys() >= {"disk", "file system", "permissions", "schema", "log", "event numbers", "clock"}
+
+
+def test_a_log_from_before_checksums_is_no_problem(tmp_path: Path) -> None:
+    with written_before(tmp_path / "meterhouse.db", "0014"):
+        pass
+    found = list(books.check(tmp_path, lambda: datetime.now(UTC)))
+    assert {each.health for each in found} == {Health.OK, Health.WARNING, Health.UNSEEN}
 
 
 def test_looking_changes_nothing(data: Path) -> None:
@@ -144,7 +152,10 @@ def lose_records(data: Path) -> None:
             "tally",
             "were received and",
         ),
+        (change("UPDATE log SET received_at = 5 WHERE position = 2"), "records", "record 2: it is not as"),
+        (change("DELETE FROM log_chain"), "records", "log_chain"),
         (change("PRAGMA user_version = 999"), "schema", "version 999"),
+        (change("DROP INDEX purchase_current"), "schema", "lacks index purchase_current"),
         (change("UPDATE log SET received_at = 4102444800000000 WHERE position = 3"), "clock", "2100-01-01"),
         (tear("meterhouse.db"), "meterhouse.db", ""),
         (scrap_keys, "key index", "cannot be opened"),
@@ -155,7 +166,9 @@ def lose_records(data: Path) -> None:
     ],
     ids=[
         "a record is gone", "numbers go back", "stored is not the log", "received is not the sum",
-        "a newer schema", "the clock is behind", "a torn database", "a torn index", "the index is ahead",
+        "a changed record", "a chain without a beginning", "a newer schema",
+        "another schema", "the clock is behind", "a torn database", "a torn index",
+        "the index is ahead",
         "the warehouse is ahead", "a torn warehouse", "writable by anybody",
     ],
 )  # fmt: skip
@@ -219,3 +232,14 @@ def test_a_backup_taken_while_serving_has_everything_up_to_then(healthy: Path, t
         publish(server, key, "d")
         assert server.stop() == 0
     assert "400 events, as many as the log" in lines(restored, status=0)["warehouse"]
+
+
+def test_a_damaged_record_ends_each_command_that_reads_it_in_a_sentence(data: Path) -> None:
+    change("UPDATE log SET received_at = received_at + 1 WHERE position = 3")(data)
+    for command in (
+        ("serve", "--port", "0"), ("rebuild",), ("rebuild", "--ledger"), ("verify",),
+    ):  # fmt: skip
+        done = run(*command, "--data", data)
+        assert done.status == 1, done
+        assert "ecord 3" in done.stderr, done
+        assert "restore the last backup" in done.stderr, done

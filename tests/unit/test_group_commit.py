@@ -11,8 +11,11 @@ from unittest.mock import patch
 
 import pytest
 
+from meterhouse.metering.decide import decide
+from meterhouse.model.credit import CreditKind
 from meterhouse.model.errors import LogUnavailable
-from meterhouse.model.event import Columns, Submission
+from meterhouse.model.event import Columns, Outcome, Submission
+from meterhouse.model.ledger import Credit, Recording, Track
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.database import Database, Job
 from meterhouse.stores.embedded.key_index import KeyIndex
@@ -45,8 +48,19 @@ def beat(connection: sqlite3.Connection, *, at: int) -> None:
     connection.execute("UPDATE heartbeat SET at = ?", (at,))
 
 
-def failing(connection: sqlite3.Connection) -> None:
-    raise sqlite3.OperationalError("disk I/O error")
+def filling_the_disk(connection: sqlite3.Connection) -> None:
+    """Write more than SQLite may, which is its own error for a full disk."""
+    connection.execute("CREATE TABLE large (body BLOB)")
+    (limit,) = connection.execute("PRAGMA max_page_count = 1").fetchone()
+    try:
+        connection.execute("INSERT INTO large VALUES (zeroblob(?))", (limit * 65536 % 2**24 + 2**24,))
+    finally:
+        connection.execute("PRAGMA max_page_count = 1073741823")
+
+
+def misspelt(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE heartbeat SET at = 9")
+    connection.execute("SELECT nothing FROM heartbeat")
 
 
 async def together(database: Database, *jobs: Job) -> threading.Event:
@@ -69,7 +83,7 @@ async def test_a_log_that_did_not_get_its_turn_says_so_and_takes_the_next(
     database: Database, index: KeyIndex, accounts: Accounts
 ) -> None:
     log = SqliteLog(database, index, accounts, 100)
-    go_on = await together(database, Job(failing, lambda _: None))
+    go_on = await together(database, Job(filling_the_disk, lambda _: None))
     refused = asyncio.create_task(log.append(event("a")))
     await asyncio.sleep(0)  # it waits
     await asyncio.sleep(0)  # its commit is queued behind the failing job
@@ -88,6 +102,51 @@ async def test_an_index_that_cannot_be_read_fails_the_commit_and_nothing_else(
             await log.append(event("a"))
     assert (await log.append(event("a"))).repeats == {}
     assert log.position == 1
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_an_error_of_sqlite_that_is_not_the_disks_fails_its_own_job(
+    database: Database, index: KeyIndex, accounts: Accounts, others: int
+) -> None:
+    log = SqliteLog(database, index, accounts, 100)
+    errors: list[Exception | None] = []
+    done: list[Exception | None] = []
+    beats = [Job(partial(beat, at=at), done.append) for at in range(others)]
+    go_on = await together(database, *beats, Job(misspelt, errors.append))
+    stored = asyncio.create_task(log.append(event("a")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    go_on.set()
+    assert (await stored).repeats == {}
+    assert done == [None] * others
+    assert isinstance(errors[0], LogUnavailable)
+    found = database.reader().execute("SELECT at FROM heartbeat").fetchone()
+    assert found == (max(0, others - 1),), "its own writes are undone, those of others are not"
+
+
+async def test_a_usage_that_sqlite_refuses_fails_alone_in_its_commit(
+    database: Database, index: KeyIndex, accounts: Accounts
+) -> None:
+    log = SqliteLog(database, index, accounts, 100)
+    await database.write(lambda connection: connection.execute("ALTER TABLE purchase RENAME TO away"))
+    go_on = await together(database)
+    track = Track(
+        scope_id=1, type="usage.a", customer_ref="cus_1", product_ref="prd_1", purchase_ref=None, meter=None,
+        units=1, outcome=Outcome.SUCCESS, timestamp=None, key=None,
+    )  # fmt: skip
+    grant = Credit(scope_id=1, customer_ref="cus_1", kind=CreditKind.GRANT, credits=5, reason=None, key=None)
+    before = asyncio.create_task(log.append(event("a")))
+    usage = asyncio.create_task(log.record(Recording((track,), decide)))
+    credit = asyncio.create_task(log.record(Recording((grant,), decide)))
+    after = asyncio.create_task(log.append(event("b")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(LogUnavailable):
+        await usage
+    assert (await before).repeats == (await after).repeats == {}
+    assert await credit
+    assert log.position == 2, "the events' record, and the credit's"
 
 
 async def test_a_lone_job_that_fails_leaves_nothing_behind(database: Database) -> None:

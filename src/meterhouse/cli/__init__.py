@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "import": "import_.import_",
     "export": "export.export",
     "rebuild": "rebuild.rebuild",
+    "verify": "verify.verify",
     "doctor": "doctor.doctor",
     "demo": "demo.demo",
 }

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import structlog
 
 from meterhouse import telemetry
+from meterhouse.model.errors import LogDamaged
 from meterhouse.model.event import LogRecord
 from meterhouse.ports import EventLog
 
@@ -56,10 +57,13 @@ class Runner:
                 await self._log.wait(await consumer.position())
                 full = await self._hand_on(consumer) >= self._batch_events // 2
                 failures = 0
-            except Exception:
+            except Exception as error:
                 failures += 1
                 telemetry.consumer_failures.labels(consumer.name).inc()
-                _logger.exception("consumer_failed", consumer=consumer.name, failures=failures)
+                if isinstance(error, LogDamaged):
+                    _logger.error("log_damaged", consumer=consumer.name, error=str(error))  # noqa: TRY400
+                else:
+                    _logger.exception("consumer_failed", consumer=consumer.name, failures=failures)
             if not full:
                 await asyncio.sleep(
                     min(self._pause_seconds * 2 ** min(failures, 20), _LONGEST_BACKOFF_SECONDS)

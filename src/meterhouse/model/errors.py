@@ -427,3 +427,21 @@ class ProcessorUnavailable(Unavailable):
 class WarehouseUnavailable(Unavailable):
     sentence = "The warehouse cannot answer now (it may be rebuilding); events are still being stored."
     code = "warehouse_unavailable"
+
+
+class LogDamaged(RuntimeError):
+    """Records of the log are not as they were written. For the operator; no answer carries it.
+
+    first, last: positions. why: a clause that follows "damaged:".
+    """
+
+    def __init__(self, first: int, why: str, last: int | None = None) -> None:
+        self.first = first
+        self.last = first if last is None else max(first, last)
+        self.why = why
+        self.positions = str(first) if self.last == first else f"{first} to {self.last}"
+        which = f"Record {first}" if self.last == first else f"One or more of the records {self.positions}"
+        super().__init__(
+            f"{which} of the log is damaged: {why}. Keep the directory, and restore the last backup "
+            "(docs/operating.md)."
+        )

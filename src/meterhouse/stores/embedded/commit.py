@@ -10,12 +10,14 @@ from typing import Final
 from meterhouse.model.errors import LogUnavailable, Refused
 from meterhouse.model.event import Columns, Kind, Receipt, Rejection, Repeat, Submission, next_number
 from meterhouse.model.identity import keyed_rows
-from meterhouse.model.ledger import Outcomes, Recording, Track
+from meterhouse.model.ledger import Action, Outcomes, Recording, Track
 from meterhouse.stores.embedded import tally
 from meterhouse.stores.embedded.accounts.book import Book
 from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
 from meterhouse.stores.embedded.accounts.recorder import Recorder
 from meterhouse.stores.embedded.accounts.state import Accounts
+from meterhouse.stores.embedded.chain import NOTHING, checksum
+from meterhouse.stores.embedded.database import is_disk_error, own_error
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
 
@@ -37,13 +39,14 @@ class Waiting:
 class Commit:
     """What is stored together, until everybody who waits for it has been told.
 
-    position, last_number, ledger: the log's, as they are before; once stored, as they are after it.
+    position, checksum, last_number, ledger: the log's, as they are before; once stored, as they are after it.
     new_keys, changes, swept: what key index and ledger take once it is on disk.
     """
 
     begun: bool = False
     waiting: list[Waiting] = field(default_factory=list)
     position: int = 0
+    checksum: bytes = NOTHING
     last_number: int = 0
     ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
@@ -60,9 +63,28 @@ class CommitStore:
         self._packer = Packer()
 
     def store(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
-        """Write all that waits, inside a transaction; each gets its result or its error."""
-        self._store_submissions(commit, connection, now_us)
-        self._store_recordings(commit, connection, now_us)
+        """Write all that waits, inside a transaction; each gets its result or its error.
+
+        An error while submissions are stored fails no recording, and the other way round.
+        Raises what the disk raises: nothing is stored.
+        """
+        submissions = sum(isinstance(each.work, Submission) for each in commit.waiting)
+        if submissions in (0, len(commit.waiting)):  # the transaction's own savepoint undoes it
+            self._store_submissions(commit, connection, now_us)
+            self._store_recordings(commit, connection, now_us)
+            return
+        for work, store in ((Submission, self._store_submissions), (Recording, self._store_recordings)):
+            before = commit.position, commit.checksum, commit.last_number
+            connection.execute("SAVEPOINT part")
+            try:
+                store(commit, connection, now_us)
+            except Exception as error:
+                if is_disk_error(error):
+                    raise
+                connection.execute("ROLLBACK TO part")
+                commit.position, commit.checksum, commit.last_number = before
+                _fail(commit, work, own_error(error))
+            connection.execute("RELEASE part")
 
     def _store_submissions(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
         submissions = [(each, each.work) for each in commit.waiting if isinstance(each.work, Submission)]
@@ -89,13 +111,13 @@ class CommitStore:
             recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
         recorder, counts = decided
         counts.write(connection, now_us)
+        if body := recorder.finish():
+            self._add(commit, connection, body, number, at)
+            commit.changes = recorder.changes()
         commit.ledger = recorder.state
         commit.swept = recorder.swept
         commit.new_keys.update(recorder.new_keys)
         commit.last_number = max(commit.last_number, commit.ledger.last_number)
-        if body := recorder.finish():
-            commit.changes = recorder.changes()
-            self._add(commit, connection, body, number, at)
 
     def _decide(
         self,
@@ -112,8 +134,7 @@ class CommitStore:
         """
         counts = tally.Counts()
         actions = [action for _, recording in recordings for action in recording.actions]
-        book = Book(self._accounts, connection, at)
-        book.prepare(action for action in actions if isinstance(action, Track))
+        book = self._book(connection, at, actions)
         book.end_due(_MOST_DUE)
         recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))
         failed = False
@@ -122,12 +143,24 @@ class CommitStore:
                 each.result = recorder.record(recording, counts)
             except Refused as error:
                 each.error = error
-            except (LogUnavailable, sqlite3.Error):
-                raise
-            except Exception as error:  # noqa: BLE001 - given to whoever waits for it
-                each.error = error
+            except Exception as error:
+                if _is_of_all(error):
+                    raise
+                each.error = own_error(error)
                 failed = True
         return None if failed else (recorder, counts)
+
+    def _book(self, connection: sqlite3.Connection, at: int, actions: Sequence[Action]) -> Book:
+        book = Book(self._accounts, connection, at)
+        try:
+            book.prepare(action for action in actions if isinstance(action, Track))
+        except Exception as error:
+            if _is_of_all(error):
+                raise
+            return Book(
+                self._accounts, connection, at
+            )  # the recording at fault fails alone when it is decided
+        return book
 
     def _add(
         self,
@@ -140,12 +173,15 @@ class CommitStore:
         """Write one record. number: of its first event."""
         events = len(body.events)
         kind = Kind.USAGE if isinstance(body, UsageBody) else Kind.METER
+        record = (commit.position + 1, kind, received_at, number, events, self._packer.pack(body))
+        made = checksum(record, commit.checksum)
         connection.execute(
-            "INSERT INTO log (position, kind, received_at, first_number, events, body)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (commit.position + 1, kind, received_at, number, events, self._packer.pack(body)),
+            "INSERT INTO log (position, kind, received_at, first_number, events, body, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*record, made),
         )
         commit.position += 1
+        commit.checksum = made
         commit.last_number = max(commit.last_number, number + events - 1)
 
     def _collect(
@@ -187,6 +223,20 @@ class CommitStore:
             else:
                 repeats[row] = Repeat(entry.event_number, entry.fingerprint != meaning)
         return repeats
+
+
+def _is_of_all(error: Exception) -> bool:
+    """Whether an error is of the stores, and not of one recording."""
+    return isinstance(error, LogUnavailable) or is_disk_error(error)
+
+
+def _fail(commit: Commit, work: type[Submission | Recording], error: Exception) -> None:
+    """Give an error to everybody who waits for this kind of work, and forget its effects."""
+    if work is Submission:
+        commit.new_keys.clear()
+    for each in commit.waiting:
+        if isinstance(each.work, work):
+            each.error = each.error or error
 
 
 def _refused(submission: Submission, receipt: object) -> Sequence[Rejection]:

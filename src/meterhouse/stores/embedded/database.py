@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread, local
@@ -20,16 +19,44 @@ import structlog
 
 from meterhouse import pools
 from meterhouse.model.errors import LogUnavailable, QueryTooLarge
+from meterhouse.stores.embedded.migrations import migrate
 
 P = ParamSpec("P")
 T = TypeVar("T")
 SCAN_SECONDS: Final = 5.0
-_SCAN_STEPS: Final = (
-    20_000  # of SQLite's virtual machine, between two looks at the clock: a millisecond or less
-)
+_SCAN_STEPS: Final = 20_000  # of SQLite between two looks at the clock: a millisecond or less
 _BUSY_SECONDS = 10.0  # the command line may hold the write lock for a moment
 _CACHE_KIBIBYTES = 16 * 1024
+_DISK_ERRORS: Final = frozenset(
+    (
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    )
+)
+_PRIMARY_CODE: Final = 0xFF  # the bits above it say more
 _logger = structlog.get_logger()
+
+
+def is_disk_error(error: Exception) -> bool:
+    """Whether SQLite could not read or write its file, so that every write of the transaction would fail."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and code & _PRIMARY_CODE in _DISK_ERRORS
+
+
+def own_error(error: Exception) -> Exception:
+    """Return the error that the caller of a failed piece of work gets: no text of SQLite, which is logged."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return error
+    _logger.error("write_failed", error=str(error))
+    unavailable = LogUnavailable()
+    unavailable.__cause__ = error
+    return unavailable
 
 
 @dataclass(slots=True)
@@ -37,7 +64,8 @@ class Job:
     """A piece of a transaction."""
 
     work: Callable[[sqlite3.Connection], None]
-    """Do the writes, on the writer's thread. What it raises undoes this job alone."""
+    """Do the writes, on the writer's thread. What it raises undoes this job alone;
+    an error of the disk fails the whole transaction."""
     deliver: Callable[[Exception | None], None]
     """Tell whoever waits, on the event loop's thread. None: the writes are on disk."""
     committed: Callable[[], None] | None = None
@@ -214,10 +242,10 @@ class Database:
         failed: Exception | None = None
         try:
             job.work(connection)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - given to whoever waits for the job
-            failed = error
+        except Exception as error:
+            if is_disk_error(error):
+                raise
+            failed = own_error(error)
             connection.execute("ROLLBACK" if alone else "ROLLBACK TO job")
             if alone:
                 connection.execute("BEGIN")
@@ -247,24 +275,3 @@ def _end_reading(connection: sqlite3.Connection) -> None:
 def heartbeat(connection: sqlite3.Connection) -> None:
     """Write something. For `Database.write`, to learn whether that works."""
     connection.execute("UPDATE heartbeat SET at = unixepoch()")
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to this code's version, one numbered file and one transaction at a time.
-
-    Raises RuntimeError when the file was written by a newer Meterhouse; nothing is changed.
-    """
-    scripts = sorted(
-        (file for file in (files(__package__) / "schema").iterdir() if file.name.endswith(".sql")),
-        key=lambda file: file.name,
-    )
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(scripts):
-        raise RuntimeError(
-            f"meterhouse.db has schema {version}, this Meterhouse knows {len(scripts)}: "
-            "install the version that wrote it, or a newer one."
-        )
-    for number, script in enumerate(scripts[version:], start=version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {script.read_text()}; PRAGMA user_version = {number}; COMMIT;"
-        )

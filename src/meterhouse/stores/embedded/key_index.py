@@ -30,33 +30,33 @@ class KeyIndex:
     """Follows the log; see `Follower`. Not for use by several threads at once."""
 
     def __init__(self, path: Path) -> None:
-        self._follower = Follower(path, "key index", _options())
+        self.follower = Follower(path, "key index", _options())
 
     @property
     def position(self) -> int:
         """The log position up to which every key is here."""
-        return self._follower.position
+        return self.follower.position
 
     def get(self, hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
         """Return the entries of those keys that are here. Raises LogUnavailable: it could not be read."""
         wanted = sorted(hashes)  # neighbours share blocks: a third of the time of random order
         return {
             hashed: Entry._make(_ENTRY.unpack(value))
-            for hashed, value in zip(wanted, self._follower.get_all(wanted), strict=True)
+            for hashed, value in zip(wanted, self.follower.get_all(wanted), strict=True)
             if value is not None
         }
 
     def put(self, entries: Mapping[bytes, Entry], position: int) -> None:
         """See `Follower.put`."""
-        self._follower.put({hashed: _ENTRY.pack(*entry) for hashed, entry in entries.items()}, position)
+        self.follower.put({hashed: _ENTRY.pack(*entry) for hashed, entry in entries.items()}, position)
 
     def reopen(self) -> None:
         """See `Follower.reopen`."""
-        self._follower.reopen()
+        self.follower.reopen()
 
     def close(self) -> None:
         """See `Follower.close`."""
-        self._follower.close()
+        self.follower.close()
 
 
 def _options() -> Options:

@@ -14,9 +14,10 @@ from typing import Final
 import structlog
 
 from meterhouse import pools, telemetry
-from meterhouse.model.errors import LogUnavailable, Overloaded
-from meterhouse.model.event import Kind, LogRecord, Receipt, Submission
+from meterhouse.model.errors import LogDamaged, LogUnavailable, Overloaded
+from meterhouse.model.event import LogRecord, Receipt, Submission
 from meterhouse.model.ledger import Outcomes, Recording
+from meterhouse.stores.embedded import chain
 from meterhouse.stores.embedded.accounts.fold import fold
 from meterhouse.stores.embedded.accounts.layout import LedgerState
 from meterhouse.stores.embedded.accounts.state import Accounts
@@ -27,6 +28,7 @@ from meterhouse.stores.embedded.records import keys_of, to_record
 
 _MAX_WAITING_BYTES: Final = 256 * 1024 * 1024  # of bodies
 _READ_BYTES: Final = 16 * 1024 * 1024  # of compressed records, in one piece
+_TAIL_RECORDS: Final = 1_000
 
 _logger = structlog.get_logger()
 
@@ -60,9 +62,14 @@ class SqliteLog:
         self._commits = CommitStore(index, accounts)
         self._position: int
         self._last_number: int
-        self._position, self._last_number = database.reader().execute(
-            "SELECT position, first_number + events - 1 FROM log ORDER BY position DESC LIMIT 1"
-        ).fetchone() or (0, 0)
+        self._checksum = chain.NOTHING
+        """Of the newest record."""
+        last = chain.newest(database.reader())
+        if last is None:
+            self._position, self._last_number = 0, 0
+        else:
+            self._position, self._last_number = last.position, last.first_number + last.events - 1
+            self._checksum = last.checksum
         self._catch_up()
         (bought_at,) = database.reader().execute("SELECT at FROM purchase_clock").fetchone()
         state = accounts.state()
@@ -73,6 +80,11 @@ class SqliteLog:
     def position(self) -> int:
         """The position of the newest record, 0 for an empty log."""
         return self._position
+
+    @property
+    def index(self) -> KeyIndex:
+        """The key index that follows this log."""
+        return self._index
 
     @property
     def clock(self) -> int:
@@ -135,8 +147,9 @@ class SqliteLog:
         if any(each.position < self._position for each in followers):  # the disk refused one a write
             for each in followers:
                 each.reopen()
-            self._catch_up()
+            self._catch_up_again()
         commit.position, commit.last_number = self._position, self._last_number
+        commit.checksum = self._checksum
         commit.ledger = self._ledger
         self._commits.store(commit, connection, self._clock())
 
@@ -144,6 +157,7 @@ class SqliteLog:
         """After the commit, before the next one looks anything up. On the writer's thread."""
         self._last_number = commit.last_number
         self._position = commit.position
+        self._checksum = commit.checksum
         self._ledger = commit.ledger
         try:
             self._index.put(commit.new_keys, commit.position)
@@ -174,30 +188,45 @@ class SqliteLog:
                 waiting.future.set_result(waiting.result)  # type: ignore[arg-type]  # each has its work's result
 
     def _read(self, after: int, limit_events: int) -> Sequence[LogRecord]:
-        records: list[LogRecord] = []
+        found: list[LogRecord] = []
         room, room_bytes = limit_events, _READ_BYTES
-        rows = self._database.reader().execute(
-            "SELECT position, kind, received_at, first_number, events, body"
-            " FROM log WHERE position > ? ORDER BY position",
-            (after,),
-        )
-        for position, kind, received_at, first_number, events, body in rows:
-            if records and (events > room or len(body) > room_bytes):
+        for stored in chain.records(self._database.reader(), after):
+            if found and (stored.events > room or len(stored.packed) > room_bytes):
                 break
-            room -= events
-            room_bytes -= len(body)
-            records.append(to_record(position, Kind(kind), received_at, first_number, body))
-        rows.close()
-        return records
+            room -= stored.events
+            room_bytes -= len(stored.packed)
+            found.append(
+                to_record(
+                    stored.position, stored.kind, stored.received_at, stored.first_number, stored.body()
+                )
+            )
+        return found
+
+    def check_tail(self, after: int) -> None:
+        """Check the records after a position: the newest, up to some megabytes. Raises LogDamaged."""
+        after = max(after, self._position - _TAIL_RECORDS)
+        room_bytes = _READ_BYTES
+        for stored in chain.records(self._database.reader(), after):
+            stored.body()
+            room_bytes -= len(stored.packed)
+            if room_bytes < 0:
+                return
+
+    def _catch_up_again(self) -> None:
+        """See `_catch_up`. Raises LogUnavailable: a record in the way is damaged."""
+        try:
+            self._catch_up()
+        except LogDamaged as error:
+            _logger.error("log_damaged", error=str(error))  # noqa: TRY400 - the sentence says it all
+            raise LogUnavailable from error
 
     def _catch_up(self) -> None:
-        """Give the key index and the ledger what the log has after their own positions."""
+        """Give the key index and the ledger what the log has after their own positions. Raises LogDamaged."""
         reader = self._database.reader()
-        rows = reader.execute(
-            "SELECT position, kind, first_number, body FROM log WHERE position > ? ORDER BY position",
-            (self._index.position,),
-        )
-        for position, kind, first_number, body in rows:
-            self._index.put(keys_of(Kind(kind), first_number, body), position)
+        for stored in chain.records(reader, self._index.position):
+            self._index.put(keys_of(stored.first_number, stored.body()), stored.position)
         fold(reader, self._accounts)
-        self._accounts.follower.put({}, self._position)
+        if (
+            self._accounts.position < self._position
+        ):  # one that is ahead must say so: the log has lost its end
+            self._accounts.follower.put({}, self._position)

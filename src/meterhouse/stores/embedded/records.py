@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 import zstandard
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from meterhouse.model.entry import Entry
 from meterhouse.model.event import Columns, Kind, LogRecord, MeterColumns
@@ -60,11 +61,24 @@ def unpack(kind: Kind, body: bytes) -> UsageBody | MeterBody:
     return _decode_usage(plain) if kind is Kind.USAGE else _decode_meter(plain)
 
 
-def to_record(position: int, kind: Kind, received_at: int, first_number: int, body: bytes) -> LogRecord:
+def is_whole(body: UsageBody | MeterBody, events: int) -> bool:
+    """Whether each column has a value for each of this many events, and the scopes share them out."""
+    *columns, buffered_at = astuple(body.events)
+    if isinstance(body, MeterBody):
+        columns += astuple(body.metered)
+    return (
+        all(len(column) == events for column in columns)
+        and len(buffered_at) <= events
+        and sum(count for _, count in body.scopes) == events
+    )
+
+
+def to_record(
+    position: int, kind: Kind, received_at: int, first_number: int, body: UsageBody | MeterBody
+) -> LogRecord:
     """Return a row of the log as everybody but the ledger reads it."""
-    unpacked = unpack(kind, body)
-    metered = unpacked.metered if isinstance(unpacked, MeterBody) else None
-    return LogRecord(position, kind, received_at, first_number, unpacked.scopes, unpacked.events, metered)
+    metered = body.metered if isinstance(body, MeterBody) else None
+    return LogRecord(position, kind, received_at, first_number, body.scopes, body.events, metered)
 
 
 def identities(scope_id: int, events: Columns, keyed: Sequence[int]) -> list[tuple[int, bytes, bytes]]:
@@ -75,9 +89,8 @@ def identities(scope_id: int, events: Columns, keyed: Sequence[int]) -> list[tup
     )
 
 
-def keys_of(kind: Kind, first_number: int, body: bytes) -> dict[bytes, Known]:
+def keys_of(first_number: int, unpacked: UsageBody | MeterBody) -> dict[bytes, Known]:
     """Return the index entries of a record's keys."""
-    unpacked = unpack(kind, body)
     if isinstance(unpacked, MeterBody):
         return {hashed: Known(number, meaning) for hashed, number, meaning in unpacked.identities}
     entries: dict[bytes, Known] = {}

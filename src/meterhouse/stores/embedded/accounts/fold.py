@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
 from meterhouse.model.entry import Credited, Ended, Entry, Held
-from meterhouse.model.event import Kind
 from meterhouse.stores.embedded.accounts.apply import Applier
 from meterhouse.stores.embedded.accounts.layout import OF_THIS_LEDGER, LedgerState, Swept
 from meterhouse.stores.embedded.accounts.rows import Rows
 from meterhouse.stores.embedded.accounts.state import Accounts
-from meterhouse.stores.embedded.records import MeterBody, unpack
+from meterhouse.stores.embedded.chain import records
+from meterhouse.stores.embedded.records import MeterBody
 
 
 def fold(
@@ -18,17 +18,14 @@ def fold(
 ) -> int:
     """Give a ledger what the log has after its position; return how many entries that were.
 
-    report: is told each position of the log that is done.
+    report: is told each position of the log that is done. Raises LogDamaged.
     """
     entries = 0
     number = accounts.state().last_number
     open_ = _Open() if accounts.follower.position == 0 else None
-    records = reader.execute(
-        "SELECT position, received_at, body FROM log WHERE kind = ? AND position > ? ORDER BY position",
-        (Kind.METER, accounts.follower.position),
-    )
-    for position, received_at, body in records:
-        record = unpack(Kind.METER, body)
+    for stored in records(reader, accounts.follower.position, only_meter=True):
+        position, received_at = stored.position, stored.received_at
+        record = stored.body()
         assert isinstance(record, MeterBody)  # noqa: S101 - as its kind says
         rows = Rows(accounts, reader)
         applier = Applier(rows, received_at)

@@ -250,3 +250,26 @@ def balance_key(customer: tuple[int, str]) -> bytes:
 def customer_key(kind: bytes, scope_id: int, ref: str) -> bytes:
     """A prefix that no other ref's keys have: refs hold no zero byte."""
     return _scope(kind, scope_id) + ref.encode() + b"\0"
+
+
+_ABOUT: Final = {
+    b"t": "the use of purchase",
+    b"b": "the balance of customer",
+    b"m": "a credit movement of customer",
+    b"c": "a hold of credits of customer",
+    b"o": "a hold of purchase",
+}
+
+
+def described(key: bytes, value: bytes) -> str:
+    """Return what a row is about, for a sentence: of which customer or purchase, where the row says it."""
+    about = _ABOUT.get(key[:1])
+    if about is not None:
+        ref, _, _ = key[1 + _SCOPE_BYTES :].partition(b"\0")
+        return f"{about} {ref.decode(errors='replace')}"
+    if key[:1] != b"h":
+        return "the time of an expiry" if key[:1] == b"d" else "its last number and clock"
+    try:
+        return f"a hold of customer {to_hold(value)[1].customer_ref}"
+    except (msgspec.MsgspecError, ValueError):
+        return "a hold"

@@ -4,16 +4,20 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
-from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from meterhouse.model.event import from_microseconds, to_microseconds
 from meterhouse.model.finding import Finding, Health
+from meterhouse.stores.embedded.digests import Examined, examine
+from meterhouse.stores.embedded.migrations import difference, scripts
 
 _RESTORE: Final = "Stop the server, keep the file, and restore the last backup (docs/operating.md)."
 _BUSY_SECONDS: Final = 10.0
 _CLOCK_SLACK_US: Final = 1_000_000
+_MOST_DAMAGES: Final = 1_000
+_DAMAGES_SAID: Final = 3
 
 
 def check(data: Path, now: Callable[[], datetime]) -> Iterator[Finding]:
@@ -28,6 +32,8 @@ def check(data: Path, now: Callable[[], datetime]) -> Iterator[Finding]:
             yield _quick_check(connection)
             connection.execute("BEGIN")  # log and tally as of one moment, while events come in
             yield _positions(connection)
+            yield _records(connection)
+            yield _meter_index(connection)
             yield _numbers(connection)
             yield from _tally(connection)
             newest = _newest(connection)
@@ -69,8 +75,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _schema(connection: sqlite3.Connection) -> Finding:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    folder = files("meterhouse.stores.embedded") / "schema"
-    known = sum(file.name.endswith(".sql") for file in folder.iterdir())
+    known = len(scripts())
     subject = "schema"
     if version > known:
         sentence = f"version {version}; this Meterhouse knows {known}"
@@ -82,6 +87,8 @@ def _schema(connection: sqlite3.Connection) -> Finding:
         return Finding(
             subject, Health.WARNING, sentence, "The next start of the server brings it up to date."
         )
+    if found := difference(connection):
+        return Finding(subject, Health.PROBLEM, f"version {version}, but {found}", _RESTORE)
     return Finding(subject, Health.OK, f"version {version}")
 
 
@@ -100,6 +107,45 @@ def _positions(connection: sqlite3.Connection) -> Finding:
         sentence = f"{records} records from position {first} to {last}: some are missing"
         return Finding("log", Health.PROBLEM, sentence, _RESTORE)
     return Finding("log", Health.OK, f"{records} records, none missing")
+
+
+def _records(connection: sqlite3.Connection) -> Finding:
+    """Whether each record is as it was written, by its checksum."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'log_chain'").fetchone():
+        sentence = "they have no checksums before the next start, which begins the chain"
+        return Finding("records", Health.UNSEEN, sentence)
+    examined = Examined()
+    damages = list(islice(examine(connection, examined), _MOST_DAMAGES))
+    if damages:
+        said = "; ".join(
+            f"{'record' if each.first == each.last else 'records'} {each.positions}: {each.why}"
+            for each in damages[:_DAMAGES_SAID]
+        )
+        more = len(damages) - _DAMAGES_SAID
+        if more > 0:
+            said += f"; and {more}{' or more' if len(damages) == _MOST_DAMAGES else ''} others"
+        return Finding("records", Health.PROBLEM, f"damaged: {said}", _RESTORE)
+    sentence = f"{examined.proven} of {examined.records} match the checksums that they were written with"
+    older = examined.records - examined.proven
+    if older:
+        sentence += f"; {older} are older than checksums, and {examined.covered} of them match their digests"
+    return Finding("records", Health.OK, sentence)
+
+
+def _meter_index(connection: sqlite3.Connection) -> Finding:
+    """The ledger is made from the records that this index finds."""
+    by_index, by_table = (
+        connection.execute(
+            f"SELECT count(*), coalesce(sum(position), 0) FROM log {how} WHERE kind = 'meter'"
+        ).fetchone()
+        for how in ("INDEXED BY log_of_meter_events", "NOT INDEXED")
+    )
+    subject = "index of meter events"
+    if by_index != by_table:
+        sentence = f"it finds {by_index[0]} records, and the log has {by_table[0]}, or finds others"
+        remedy = "Stop the server and make it again: sqlite3 meterhouse.db 'REINDEX log_of_meter_events'"
+        return Finding(subject, Health.PROBLEM, sentence, remedy)
+    return Finding(subject, Health.OK, f"{by_index[0]} records")
 
 
 def _numbers(connection: sqlite3.Connection) -> Finding:
