@@ -16,6 +16,7 @@ from meterhouse.http.app import build_app
 from meterhouse.http.edge import ASGIApp
 from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.ingest.accept import Ingest
+from meterhouse.metering.audit_sweep import AuditSweep
 from meterhouse.metering.auto_recharge import AutoRecharges
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
@@ -123,6 +124,7 @@ async def open_service(
         async with (
             _running(runner.run(warehouse)),
             _running(ExpirySweep(ledger).run()),
+            _running(AuditSweep(catalog.audit, steady, settings.audit_days).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):
