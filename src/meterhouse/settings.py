@@ -92,6 +92,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         _number("charges", "Most automatic top-ups of one customer on one UTC day; 0 for none.", 0, 1_000),
     ] = 5
+    audit_days: Annotated[int, _number("days", "How long entries of the audit are kept.", 1, 18_250)] = 400
     stripe_secret_key: Annotated[
         str, _secret("Stripe's secret key, for payments in live; empty: live takes none. Never printed.")
     ] = ""

@@ -19,6 +19,7 @@ from meterhouse.http.front.bounds import Bounds
 from meterhouse.http.front.front import Front
 from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.ingest.accept import Ingest
+from meterhouse.metering.audit_sweep import AuditSweep
 from meterhouse.metering.auto_recharge import AutoRecharges
 from meterhouse.metering.checkout import Checkout
 from meterhouse.metering.credits import Credits
@@ -133,6 +134,7 @@ async def open_service(
             _running(runner.run(warehouse)),
             _running(cover(database)),
             _running(ExpirySweep(ledger).run()),
+            _running(AuditSweep(catalog.audit, steady, settings.audit_days).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from meterhouse.metering.audit_sweep import AuditSweep
 from meterhouse.model.audit import Action
 from meterhouse.model.customer import CustomerDetails, Deletion, NewCustomer
 from meterhouse.model.errors import (
@@ -143,6 +144,34 @@ async def test_the_audit_is_paged_and_ends(catalog: Catalog, caller: Caller) -> 
     assert len(found) == 6
 
 
+async def test_the_audit_forgets_its_oldest_entries(
+    opened: OpenedCatalog, catalog: Catalog, caller: Caller
+) -> None:
+    await catalog.customers.create(caller, emails(1))
+    opened.clock.advance(timedelta(days=3))
+    await catalog.customers.create(caller, emails(2))
+    newest = (await catalog.audit.page(caller.scope.id, 100)).entries[0]
+    sweep = AuditSweep(catalog.audit, opened.clock, days=3)
+    assert await sweep.once() == 0
+    opened.clock.advance(timedelta(microseconds=1))
+    assert await sweep.once() > 0
+    assert (await catalog.audit.page(caller.scope.id, 100)).entries == (newest,)
+    assert await sweep.once() == 0
+
+
+async def test_an_entry_of_the_audit_is_small_whatever_was_written(catalog: Catalog, caller: Caller) -> None:
+    ref = (await catalog.customers.create(caller, emails(1))).ref
+    for letter in "ab":
+        change = CustomerDetails(metadata={"note": letter * 15_000})
+        await catalog.customers.change(caller, ref, change)
+    entry = (await catalog.audit.page(caller.scope.id, 1)).entries[0]
+    assert entry.ref == ref
+    assert len(entry.changes) < 1_000
+    before, after = msgspec.json.decode(entry.changes)["metadata"]
+    assert before != after
+    assert "bytes, SHA-256" in after
+
+
 async def test_an_empty_catalog_is_given_a_start_once(opened: OpenedCatalog, catalog: Catalog) -> None:
     started = await opened.first_start()
     assert started is not None
@@ -161,7 +190,10 @@ async def test_not_even_sql_changes_the_audit(tmp_path: Path) -> None:
     async with EmbeddedCatalog(tmp_path) as opened:
         await opened.first_start()
         with sqlite3.connect(tmp_path / "meterhouse.db") as connection:
-            for statement in ("UPDATE audit SET actor = 'eve'", "DELETE FROM audit"):
+            for statement in (
+                "UPDATE audit SET actor = 'eve'",
+                "DELETE FROM audit WHERE id > (SELECT min(id) FROM audit)",
+            ):
                 with pytest.raises(sqlite3.IntegrityError, match="only ever added to"):
                     connection.execute(statement)
         connection.close()

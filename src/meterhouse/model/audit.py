@@ -1,12 +1,15 @@
-"""The audit: who wrote what in the catalog, and when. It is only ever added to."""
+"""The audit: who wrote what in the catalog, and when. Entries never change; old ones are deleted."""
 
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Final
 
 from msgspec import Struct, json
 from msgspec.structs import asdict
 
 _TIMES: Final = ("created_at", "updated_at")
+_MAX_VALUE: Final = 1_000  # characters of JSON: metadata may have 16 times as many
+_SHOWN: Final = 200
 
 
 class Action(StrEnum):
@@ -71,12 +74,23 @@ class Write(Struct, frozen=True):
     after: Struct | None
 
     def changes(self) -> str:
-        """Return JSON text of `{field: [before, after]}`, of the fields that differ."""
+        """Return JSON text of `{field: [before, after]}`, of the fields that differ.
+
+        Of a long value it has the begin, the length and the SHA-256 of its JSON.
+        """
         old: dict[str, Any] = {} if self.before is None else asdict(self.before)  # Any: fields of any noun
         new: dict[str, Any] = {} if self.after is None else asdict(self.after)
         changed = {
-            name: (old.get(name), new.get(name))
+            name: (_bounded(old.get(name)), _bounded(new.get(name)))
             for name in old | new
             if name not in _TIMES and old.get(name) != new.get(name)
         }
         return json.encode(changed).decode()
+
+
+def _bounded(value: Any) -> Any:  # Any: a field of any noun
+    text = json.encode(value)
+    if len(text) <= _MAX_VALUE:
+        return value
+    shown = value if isinstance(value, str) else text.decode()
+    return f"{shown[:_SHOWN]}… ({len(text)} bytes, SHA-256 {sha256(text).hexdigest()})"

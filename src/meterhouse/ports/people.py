@@ -142,10 +142,17 @@ class Sessions(Protocol):
 
 
 class Audit(Protocol):
-    """Who wrote what in the catalog. Entries are added by the writes themselves, and never change."""
+    """Who wrote what in the catalog. Entries are added by the writes themselves, and never change.
+
+    `forget` deletes the oldest ones.
+    """
 
     async def page(self, scope_id: int, limit: int, after: AuditPlace | None = None) -> AuditPage:
         """Return the newest entries, or those that come after a place."""
+        ...
+
+    async def forget(self, before: int, most: int) -> int:
+        """Delete up to `most` of the oldest entries; return how many. before: microseconds since 1970."""
         ...
 
 

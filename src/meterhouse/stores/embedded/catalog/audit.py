@@ -1,7 +1,8 @@
 """Audit and Tally on SQLite: what the catalog and the log noted, for reading."""
 
+import sqlite3
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Final
 
 import msgspec
@@ -23,6 +24,15 @@ class SqliteAudit:
 
     async def page(self, scope_id: int, limit: int, after: AuditPlace | None = None) -> AuditPage:
         return await self._database.scan(self._page, scope_id, limit, after)
+
+    async def forget(self, before: int, most: int) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            oldest = connection.execute("SELECT id, at FROM audit ORDER BY id LIMIT ?", (most,)).fetchall()
+            old = list(takewhile(lambda entry: entry[1] < before, oldest))
+            connection.executemany("DELETE FROM audit WHERE id = ?", [(id_,) for id_, _ in old])
+            return len(old)
+
+        return await self._database.write(work)
 
     def _page(self, scope_id: int, limit: int, after: AuditPlace | None) -> AuditPage:
         rows = self._database.reader().execute(
