@@ -28,9 +28,16 @@ def opened(server: Server, count: int, begin: bytes = b"") -> Iterator[list[Wire
         yield wires
 
 
+def unfinished(key: str) -> bytes:
+    """Return a request whose body the server asks for: status 100."""
+    length = b"Content-Length: %d" % len(fronts.EVENT)
+    return fronts.post(key, "/v1/sdk/events", length, b"Expect: 100-continue")
+
+
 def test_the_longest_idle_connection_makes_room_for_a_newcomer(tmp_path: Path) -> None:
     with fronts.server(tmp_path, connections=20) as server, opened(server, 20) as wires:
-        assert wires[0].get().status == 200, "it is idle from now on"
+        for wire in [*wires[1:], wires[0]]:
+            assert wire.get().status == 200, "it is idle from now on"
         with Wire(server.url) as newcomer:
             assert newcomer.get().status == 200
             assert wires[1].is_closed(), "it has been idle longest"
@@ -40,30 +47,36 @@ def test_the_longest_idle_connection_makes_room_for_a_newcomer(tmp_path: Path) -
 
 def test_a_newcomer_is_503_while_no_connection_is_idle(tmp_path: Path) -> None:
     with fronts.server(tmp_path, connections=20) as server:
-        with opened(server, 20, GET) as wires, Wire(server.url) as newcomer:
+        begin = unfinished(server.key())
+        with opened(server, 20, begin) as wires:
+            assert {wire.reply().status for wire in wires} == {100}, "the server waits for their bodies"
+            newcomer = Wire(server.url)
             reply = newcomer.reply()
             assert (reply.status, reply.body["code"]) == (503, "too_many_connections")
             assert int(reply.headers["retry-after"]) >= 1
             assert newcomer.is_closed()
+            newcomer.close()
             for wire in wires:
-                wire.send(b"\r\n")
-                assert wire.reply().status == 200
+                wire.send(fronts.EVENT)
+                assert wire.reply().status == 201
         until(lambda: metrics(server)["connections"] == 1, "the connections are closed")
         assert metrics(server)["connections_full"] == 1
 
 
 def test_a_flood_of_newcomers_takes_no_descriptors(tmp_path: Path) -> None:
     with fronts.server(tmp_path, connections=20) as server:
+        begin = unfinished(server.key())
         before = descriptors(server.process.pid)
-        with opened(server, 20, GET) as wires:
+        with opened(server, 20, begin) as wires:
+            assert {wire.reply().status for wire in wires} == {100}, "the server waits for their bodies"
             with ExitStack() as stack:
                 flood = [stack.enter_context(Wire(server.url)) for _ in range(100)]
                 ends = [wire.end() for wire in flood]
                 assert set(ends) == {503, None}, "the first ones get an answer, the others are closed"
                 assert descriptors(server.process.pid) <= before + 20 + 10
             for wire in wires:
-                wire.send(b"\r\n")
-                assert wire.reply().status == 200
+                wire.send(fronts.EVENT)
+                assert wire.reply().status == 201
         until(lambda: metrics(server)["connections"] == 1, "the connections are closed")
         assert metrics(server)["connections_full"] == 100
 

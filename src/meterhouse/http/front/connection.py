@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from time import monotonic
 from typing import Any, Final
 
 import httptools
@@ -35,7 +36,7 @@ class _TurnedAway(Exception):
 class Connection(HttpToolsProtocol):
     """Keeps the bounds of its `front`. A whole request in one small piece costs a few comparisons.
 
-    since: when the present state began, in the loop's time.
+    since: when the present state began, by the monotonic clock: the loop's own has milliseconds.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Connection(HttpToolsProtocol):
         self._bounds = front.bounds
         self._slice_bytes = min(_SLICE_BYTES, front.bounds.header_bytes)
         self.address = ""
-        self.since = self.loop.time()
+        self.since = monotonic()
         self._waits_for: object = None  # the scope whose headers, or the cycle whose body, is not whole
         self._received = 0  # bytes of that part so far
         self._held = 0  # bytes of requests that have no answer yet
@@ -114,7 +115,7 @@ class Connection(HttpToolsProtocol):
         if scope is None:  # no request has begun
             return
         if self._waits_for is not scope:
-            self._waits_for, self._received, self.since = scope, 0, self.loop.time()
+            self._waits_for, self._received, self.since = scope, 0, monotonic()
         self._received += size
         if self._received > self._bounds.header_bytes or len(self.headers) > self._bounds.headers:
             self.turn_away(*headers_too_large(self._bounds))
@@ -126,7 +127,7 @@ class Connection(HttpToolsProtocol):
         if self._waits_for is not cycle:
             self._waits_for, self._received = cycle, 0
             if not cycle.response_complete:
-                self.since = self.loop.time()
+                self.since = monotonic()
         self._received += size
         if self._received > self._bounds.body_bytes + self._slice_bytes:  # the first slice has headers too
             self.turn_away(*body_too_large(self._bounds))
@@ -189,7 +190,7 @@ class Connection(HttpToolsProtocol):
             self._release()
         if self.transport.is_closing():
             return
-        self.since = self.loop.time()
+        self.since = monotonic()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
@@ -260,7 +261,7 @@ class Connection(HttpToolsProtocol):
         state = self.state()
         cycle: RequestResponseCycle | None = self.cycle
         self._ends = True
-        self.since = self.loop.time()
+        self.since = monotonic()
         if state is State.BODY and self.pipeline:
             self.pipeline.popleft()  # the refused request; those before it are answered
         elif cycle is not None and cycle.more_body and state in (State.BODY, State.IDLE):

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter, deque
+from time import monotonic
 from typing import Final, Protocol
 
 from meterhouse import telemetry
@@ -20,7 +21,7 @@ class Open(Protocol):
 
     address: str
     since: float
-    """When its present state began, in the loop's time."""
+    """When its present state began, by the monotonic clock."""
 
     def state(self) -> State: ...
 
@@ -75,7 +76,6 @@ class Front:
 
     async def sweep(self) -> None:
         """Check every connection twice a second, for ever. There are no timers per request."""
-        loop = asyncio.get_running_loop()
         for number in itertools.count():
             await asyncio.sleep(SWEEP_SECONDS)
             if number % _SWEEPS_BETWEEN_COUNTS == 0:
@@ -83,7 +83,7 @@ class Front:
             self._most = self.bounds.most_connections(self._other_descriptors)
             for checked, connection in enumerate(list(self._open), 1):
                 if connection in self._open:
-                    connection.check(loop.time())
+                    connection.check(monotonic())
                 if checked % _TOGETHER == 0:
                     await asyncio.sleep(0)
 
@@ -102,7 +102,7 @@ class Front:
     def _longest_idle(self, newcomer: Open) -> Open | None:
         """Return None where no connection is idle. One scan serves many calls, so a flood stays cheap."""
         found = self._next_idle()
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         if found is None and now >= self._next_scan:
             self._next_scan = now + _LEAST_SECONDS_BETWEEN_SCANS
             idle = (each for each in self._open if each is not newcomer and each.state() is State.IDLE)
