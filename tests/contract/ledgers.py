@@ -89,7 +89,7 @@ class EmbeddedLedger:
         await self.__aenter__()
 
     def flush(self, *, keys: bool, accounts: bool) -> None:
-        for follower, wanted in ((self._index._follower, keys), (self._accounts.follower, accounts)):
+        for follower, wanted in ((self._index.follower, keys), (self._accounts.follower, accounts)):
             if wanted:
                 follower._db.flush()
 

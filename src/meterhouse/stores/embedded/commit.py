@@ -20,6 +20,7 @@ from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
 
 _RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many
+_BEYOND: Final = 1_000_000  # no record of the same transaction has a position so far on
 _MOST_DUE: Final = 5_000  # holds that one commit ends, which takes about 100 ms
 
 
@@ -38,6 +39,7 @@ class Commit:
     """What is stored together, until everybody who waits for it has been told.
 
     position, last_number, ledger: the log's, as they are before; once stored, as they are after it.
+    mark: the first number of the record at `position`.
     new_keys, changes, swept: what key index and ledger take once it is on disk.
     """
 
@@ -45,6 +47,7 @@ class Commit:
     waiting: list[Waiting] = field(default_factory=list)
     position: int = 0
     last_number: int = 0
+    mark: int = 0
     ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
     changes: Changes = field(default_factory=dict)
@@ -64,6 +67,16 @@ class CommitStore:
         self._store_submissions(commit, connection, now_us)
         self._store_recordings(commit, connection, now_us)
 
+    def probe(self, connection: sqlite3.Connection, position: int, now_us: int) -> None:
+        """Write a record as `store` does, and take it back. position: the log's. Raises sqlite3.Error."""
+        connection.execute("SAVEPOINT probe")
+        try:
+            beyond = Commit(position=position + _BEYOND)
+            self._add(beyond, connection, UsageBody((), Columns.empty()), now_us, now_us)
+        finally:
+            connection.execute("ROLLBACK TO probe")
+            connection.execute("RELEASE probe")
+
     def _store_submissions(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
         submissions = [(each, each.work) for each in commit.waiting if isinstance(each.work, Submission)]
         counts = tally.Counts()
@@ -75,7 +88,7 @@ class CommitStore:
                 body = UsageBody(tuple(scopes), columns)
                 self._add(commit, connection, body, number, now_us)
         for each, submission in submissions:
-            if refused := _refused(submission, each.result):
+            if each.error is None and (refused := _refused(submission, each.result)):
                 tally.keep(connection, submission.scope_id, refused, now_us)
         counts.write(connection, now_us)
 
@@ -85,8 +98,13 @@ class CommitStore:
             return
         at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
         number = next_number(commit.last_number, at)
-        while (decided := self._decide(commit, connection, recordings, at, number)) is None:
-            recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
+        try:
+            while (decided := self._decide(commit, connection, recordings, at, number)) is None:
+                recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
+        except LogUnavailable as error:  # usage events do not need the ledger
+            for each, _ in recordings:
+                each.error = error
+            return
         recorder, counts = decided
         counts.write(connection, now_us)
         commit.ledger = recorder.state
@@ -122,7 +140,7 @@ class CommitStore:
                 each.result = recorder.record(recording, counts)
             except Refused as error:
                 each.error = error
-            except (LogUnavailable, sqlite3.Error):
+            except sqlite3.Error:
                 raise
             except Exception as error:  # noqa: BLE001 - given to whoever waits for it
                 each.error = error
@@ -146,6 +164,7 @@ class CommitStore:
             (commit.position + 1, kind, received_at, number, events, self._packer.pack(body)),
         )
         commit.position += 1
+        commit.mark = number
         commit.last_number = max(commit.last_number, number + events - 1)
 
     def _collect(
@@ -159,7 +178,11 @@ class CommitStore:
             each, submission = waiting.popleft()
             events = submission.events
             first = number + size
-            repeats = self._repeats(commit, submission, first)
+            try:
+                repeats = self._repeats(commit, submission, first)
+            except LogUnavailable as error:  # events without keys do not need the key index
+                each.error = error
+                continue
             if repeats:
                 events = events.rows([row for row in range(len(events)) if row not in repeats])
             each.result = Receipt(first, repeats)

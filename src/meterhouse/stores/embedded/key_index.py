@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
 
+from meterhouse.model.errors import KeyIndexUnavailable
 from meterhouse.stores.embedded.follower import Follower
 
 _ENTRY: Final = struct.Struct(">Q8s")
@@ -29,34 +30,35 @@ class Entry(NamedTuple):
 class KeyIndex:
     """Follows the log; see `Follower`. Not for use by several threads at once."""
 
-    def __init__(self, path: Path) -> None:
-        self._follower = Follower(path, "key index", _options())
+    def __init__(self, path: Path, *, heal: bool = True) -> None:
+        self.follower = Follower(path, "key index", _options(), KeyIndexUnavailable, heal=heal)
 
     @property
     def position(self) -> int:
         """The log position up to which every key is here."""
-        return self._follower.position
+        return self.follower.position
 
     def get(self, hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
-        """Return the entries of those keys that are here. Raises LogUnavailable: it could not be read."""
+        """Return the entries of those keys that are here.
+
+        Raises KeyIndexUnavailable: it could not be read, or lacks records of the log.
+        """
+        self.follower.require_whole()
         wanted = sorted(hashes)  # neighbours share blocks: a third of the time of random order
         return {
             hashed: Entry._make(_ENTRY.unpack(value))
-            for hashed, value in zip(wanted, self._follower.get_all(wanted), strict=True)
+            for hashed, value in zip(wanted, self.follower.get_all(wanted), strict=True)
             if value is not None
         }
 
-    def put(self, entries: Mapping[bytes, Entry], position: int) -> None:
+    def put(self, entries: Mapping[bytes, Entry], position: int, mark: int = 0) -> None:
         """See `Follower.put`."""
-        self._follower.put({hashed: _ENTRY.pack(*entry) for hashed, entry in entries.items()}, position)
-
-    def reopen(self) -> None:
-        """See `Follower.reopen`."""
-        self._follower.reopen()
+        packed = {hashed: _ENTRY.pack(*entry) for hashed, entry in entries.items()}
+        self.follower.put(packed, position, mark)
 
     def close(self) -> None:
         """See `Follower.close`."""
-        self._follower.close()
+        self.follower.close()
 
 
 def _options() -> Options:

@@ -17,13 +17,14 @@ from meterhouse import telemetry
 from meterhouse.model.errors import LogUnavailable, Overloaded
 from meterhouse.model.event import Kind, LogRecord, Receipt, Submission
 from meterhouse.model.ledger import Outcomes, Recording
-from meterhouse.stores.embedded.accounts.fold import fold
+from meterhouse.stores.embedded.accounts.fold import last_number
 from meterhouse.stores.embedded.accounts.layout import LedgerState
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.commit import Commit, CommitStore, Waiting
-from meterhouse.stores.embedded.database import Database, Job
+from meterhouse.stores.embedded.database import Database, Job, heartbeat
+from meterhouse.stores.embedded.healing import Healing
 from meterhouse.stores.embedded.key_index import KeyIndex
-from meterhouse.stores.embedded.records import keys_of, to_record
+from meterhouse.stores.embedded.records import to_record
 
 _MAX_WAITING_BYTES: Final = 256 * 1024 * 1024  # of bodies
 _READ_BYTES: Final = 16 * 1024 * 1024  # of compressed records, in one piece
@@ -36,7 +37,8 @@ class SqliteLog:
 
     Usage events and what the ledger records share commits, positions and the key index.
     clock: microseconds since 1970.
-    Opening gives the key index whatever it had not yet written when the process ended.
+    Opening gives key index and ledger whatever they had not yet written when the process ended; a long way
+    behind, or damaged, they are `healing`'s, which somebody must run.
     """
 
     def __init__(
@@ -60,19 +62,30 @@ class SqliteLog:
         self._commits = CommitStore(index, accounts)
         self._position: int
         self._last_number: int
-        self._position, self._last_number = database.reader().execute(
-            "SELECT position, first_number + events - 1 FROM log ORDER BY position DESC LIMIT 1"
-        ).fetchone() or (0, 0)
-        self._catch_up()
-        (bought_at,) = database.reader().execute("SELECT at FROM purchase_clock").fetchone()
-        state = accounts.state()
-        self._ledger = LedgerState(state.last_number, max(state.clock, bought_at))
-        self._last_number = max(self._last_number, state.last_number)
+        self._mark: int
+        self._position, self._last_number, self._mark = database.reader().execute(
+            "SELECT position, first_number + events - 1, first_number FROM log ORDER BY position DESC LIMIT 1"
+        ).fetchone() or (0, 0, 0)
+        self._handed_on = self._position
+        self.healing = Healing(database, index, accounts, self._read_ledger)
+        self.healing.start()
+        self._ledger = LedgerState(0, 0)
+        self._read_ledger()
 
     @property
     def position(self) -> int:
         """The position of the newest record, 0 for an empty log."""
         return self._position
+
+    @property
+    def written(self) -> int:
+        """The position that key index and ledger were given, or were refused."""
+        return self._handed_on
+
+    def probe(self, connection: sqlite3.Connection) -> None:
+        """Store a record and take it back, in a transaction that commits something. Raises sqlite3.Error."""
+        self._commits.probe(connection, self._position, self._clock())
+        heartbeat(connection)
 
     @property
     def clock(self) -> int:
@@ -131,12 +144,9 @@ class SqliteLog:
         self._asked = False
         while self._waiting:
             commit.waiting.append(self._waiting.popleft())
-        followers = (self._index, self._accounts.follower)
-        if any(each.position < self._position for each in followers):  # the disk refused one a write
-            for each in followers:
-                each.reopen()
-            self._catch_up()
+        self.healing.close_gap(self._position)
         commit.position, commit.last_number = self._position, self._last_number
+        commit.mark = self._mark
         commit.ledger = self._ledger
         self._commits.store(commit, connection, self._clock())
 
@@ -145,12 +155,17 @@ class SqliteLog:
         self._last_number = commit.last_number
         self._position = commit.position
         self._ledger = commit.ledger
+        self._mark = commit.mark
+        ledger = self._accounts.follower
         try:
-            self._index.put(commit.new_keys, commit.position)
-            self._accounts.follower.put(commit.changes, commit.position)
-            self._accounts.swept = commit.swept or self._accounts.swept
+            if self._index.follower.whole:
+                self._index.put(commit.new_keys, commit.position, commit.mark)
+            if ledger.whole:
+                ledger.put(commit.changes, commit.position, commit.mark)
+                self._accounts.swept = commit.swept or self._accounts.swept
         except LogUnavailable as error:  # the log has it all; the next commit tries again
             _logger.warning("behind_the_log", error=str(error.__cause__), position=commit.position)
+        self._handed_on = commit.position
 
     def _answer(self, commit: Commit, error: Exception | None) -> None:
         """Tell everybody whose submission this commit took, or would have taken had it begun."""
@@ -190,14 +205,15 @@ class SqliteLog:
         rows.close()
         return records
 
-    def _catch_up(self) -> None:
-        """Give the key index and the ledger what the log has after their own positions."""
+    def _read_ledger(self) -> None:
+        """Go on from the ledger's last number and time. On the writer's thread, or before it has work.
+
+        While the ledger is being made again, the newest record has the last number that it gave.
+        """
         reader = self._database.reader()
-        rows = reader.execute(
-            "SELECT position, kind, first_number, body FROM log WHERE position > ? ORDER BY position",
-            (self._index.position,),
-        )
-        for position, kind, first_number, body in rows:
-            self._index.put(keys_of(Kind(kind), first_number, body), position)
-        fold(reader, self._accounts)
-        self._accounts.follower.put({}, self._position)
+        (bought_at,) = reader.execute("SELECT at FROM purchase_clock").fetchone()
+        accounts = self._accounts
+        state = accounts.state() if accounts.follower.whole else LedgerState(last_number(reader), 0)
+        number = max(self._ledger.last_number, state.last_number)
+        self._ledger = LedgerState(number, max(self._ledger.clock, state.clock, bought_at))
+        self._last_number = max(self._last_number, number)

@@ -1,8 +1,9 @@
 """The ledger as a fold over the log: every entry that the log holds, applied in order."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
+from typing import Final
 
 from meterhouse.model.entry import Credited, Ended, Entry, Held
 from meterhouse.model.event import Kind
@@ -11,6 +12,8 @@ from meterhouse.stores.embedded.accounts.layout import OF_THIS_LEDGER, LedgerSta
 from meterhouse.stores.embedded.accounts.rows import Rows
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.records import MeterBody, unpack
+
+_PAGE_RECORDS: Final = 20
 
 
 def fold(
@@ -23,11 +26,7 @@ def fold(
     entries = 0
     number = accounts.state().last_number
     open_ = _Open() if accounts.follower.position == 0 else None
-    records = reader.execute(
-        "SELECT position, received_at, body FROM log WHERE kind = ? AND position > ? ORDER BY position",
-        (Kind.METER, accounts.follower.position),
-    )
-    for position, received_at, body in records:
+    for position, received_at, first_number, body in _records(reader, accounts.follower.position):
         record = unpack(Kind.METER, body)
         assert isinstance(record, MeterBody)  # noqa: S101 - as its kind says
         rows = Rows(accounts, reader)
@@ -40,9 +39,40 @@ def fold(
         if open_ is not None:
             swept = accounts.swept = open_.swept(record.entries, rows.used_up, received_at)
         entries += len(record.entries)
-        accounts.follower.put(rows.changes(LedgerState(number, received_at), swept), position)
+        changes = rows.changes(LedgerState(number, received_at), swept)
+        accounts.follower.put(changes, position, first_number)
         report(position)
     return entries
+
+
+def _records(reader: sqlite3.Connection, after: int) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield position, time of receipt, first number and body of the records that changed the ledger.
+
+    Page by page: one long read would keep SQLite's write-ahead log from being folded in.
+    """
+    while page := reader.execute(
+        "SELECT position, received_at, first_number, body FROM log"
+        " WHERE kind = ? AND position > ? ORDER BY position LIMIT ?",
+        (Kind.METER, after, _PAGE_RECORDS),
+    ).fetchall():
+        yield from page
+        after = page[-1][0]
+
+
+def last_number(reader: sqlite3.Connection) -> int:
+    """Return the highest number that the newest record gave, to an event, a hold or a credit movement.
+
+    Numbers of later records are higher. 0 for an empty log.
+    """
+    found = reader.execute(
+        "SELECT kind, first_number + events - 1, body FROM log ORDER BY position DESC LIMIT 1"
+    ).fetchone()
+    if found is None:
+        return 0
+    kind, number, body = str(found[0]), int(found[1]), bytes(found[2])
+    record = unpack(Kind(kind), body)
+    entries = record.entries if isinstance(record, MeterBody) else []
+    return max([number, *(each.number for each in entries if isinstance(each, Credited | Held))])
 
 
 class _Open:
