@@ -22,7 +22,8 @@ _POSITION: Final = b"position"  # 8 bytes; followers choose keys of other length
 _POSITIONS_UNWRITTEN: Final = 1_000
 _DAMAGE: Final = ("corruption", "no such file")
 _NOT_OPENED: Final = (
-    "lock",
+    "lock file",
+    "lock hold",
     "permission denied",
     "no space left",
     "disk quota exceeded",
@@ -150,7 +151,7 @@ class Follower:
             self._open()
         except Exception as error:  # rocksdict has no narrower class
             if not any(words in str(error).lower() for words in _NOT_OPENED):
-                self._lose(error)
+                self.lose(str(error))
             raise self._failed("opened", error, None) from error
 
     def begin_again(self, why: str) -> None:
@@ -185,12 +186,13 @@ class Follower:
         """
         _logger.error("follower_failed", follower=self.name, not_done=done, error=str(error))
         if db is not None and db is self._db and any(words in str(error).lower() for words in _DAMAGE):
-            self._lose(error)
+            self.lose(str(error))
         return self.unavailable()
 
-    def _lose(self, error: Exception) -> None:
+    def lose(self, why: str) -> None:
+        """Let nobody use it any more: it is damaged. It is to be begun again."""
+        self.damage = self.damage or why
         self.whole = False
-        self.damage = self.damage or str(error)
 
     def _open(self) -> None:
         # Options given for the database alone are forgotten for its keys when it is opened again, and with
