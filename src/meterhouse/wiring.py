@@ -27,6 +27,7 @@ from meterhouse.metering.purchases import Activations, PurchaseViews
 from meterhouse.metering.recharge_sweep import RechargeSweep
 from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.metering.usage import UsageRecorder
+from meterhouse.model.errors import LogUnavailable
 from meterhouse.model.event import Event, to_microseconds
 from meterhouse.model.finding import Finding
 from meterhouse.model.question import Filter
@@ -244,6 +245,11 @@ def _alone_with(
         try:
             database, index, accounts = _open_stores(data, stack)
             yield database, SqliteLog(database, index, accounts, settings.max_waiting_events), accounts
+        except LogUnavailable as error:
+            raise RuntimeError(
+                f"A part of {data} cannot be read: {error.__cause__ or error}. "
+                "The next start of the server sets it aside and makes it again."
+            ) from None
         except rebuild.UNREADABLE as error:
             doctor = f"`meterhouse doctor --data {data}` says more."
             raise RuntimeError(f"The log in {data} cannot be read: {error}; {doctor}") from None
