@@ -17,6 +17,7 @@ from rich.table import Table
 from bench import load, rows
 from bench.dataset import CUSTOMERS, dataset
 from bench.ledger import ledger
+from bench.rebuilding import rebuilding
 from bench.rows import Row, Scale
 
 _HERE: Final = Path(__file__).parent
@@ -59,6 +60,7 @@ def _measure(data: Path, scale: Scale, *, large: bool) -> list[Row]:
         found += rows.one_event_per_request(work, scale)
         found += rows.metering(ledger(data, scale.metered), work, scale)
         found += rows.freshness(keyed, work, scale)
+        found += rebuilding(keyed, work, scale)
     found += rows.bulk(keyed, work, scale)
     shutil.rmtree(work, ignore_errors=True)
     return sorted(found, key=lambda row: row.unit != "×")

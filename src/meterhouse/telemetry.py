@@ -71,6 +71,14 @@ consumer_failures = Counter(
     "Batches a consumer could not handle and tried again.",
     ["consumer"],
 )
+rebuild_progress = Gauge(
+    "meterhouse_rebuild_progress_ratio",
+    "Share of the log that a projection holds that is being made again; 1 once it is whole.",
+    ["projection"],
+)
+rebuilds = Counter(
+    "meterhouse_rebuilds", "Times a projection was set aside and begun again from the log.", ["projection"]
+)
 
 
 def configure_logs(*, as_json: bool) -> None:

@@ -32,6 +32,7 @@ from meterhouse.metering.purchases import Activations, PurchaseViews
 from meterhouse.metering.recharge_sweep import RechargeSweep
 from meterhouse.metering.sweep import ExpirySweep
 from meterhouse.metering.usage import UsageRecorder
+from meterhouse.model.errors import LogUnavailable
 from meterhouse.model.event import Event, to_microseconds
 from meterhouse.model.finding import Finding, Health
 from meterhouse.model.question import Filter
@@ -43,18 +44,19 @@ from meterhouse.query.meters import MeterQueries
 from meterhouse.query.usage import UsageQueries
 from meterhouse.senders.sandbox import SandboxProcessor
 from meterhouse.settings import Settings
-from meterhouse.stores.embedded import rebuild
+from meterhouse.stores.embedded import rebuild, swap
 from meterhouse.stores.embedded.accounts.fold import differing, fold
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.checks import agreement, books, columns, derived, machine
-from meterhouse.stores.embedded.database import Database, heartbeat
+from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.digests import cover
 from meterhouse.stores.embedded.directory_lock import DirectoryInUse, DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
+from meterhouse.stores.embedded.readiness import Readiness
 from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 
@@ -72,6 +74,8 @@ class Service(Struct, frozen=True):
     """Return once every event acknowledged so far is in every answer."""
     front: Front
     """The limits that every connection of the server keeps."""
+    healing: Sequence[str]
+    """A sentence for each part that is being made again from the log, for the operator."""
 
 
 def now() -> datetime:
@@ -89,31 +93,21 @@ async def open_service(
     """
     data = Path(settings.data)
     live = live or _live_processor(settings)
-    with (
-        closing(DirectoryLock(data)),
-        closing(KeyIndex(data / "keys")) as index,
-        closing(Accounts(data / _LEDGER)) as accounts,
-        closing(Database(data / "meterhouse.db")) as database,  # closes first: what waits is still stored
-        ExitStack() as stack,
-    ):
+    with closing(DirectoryLock(data)), ExitStack() as stack:
+        database, index, accounts = _open_stores(data, stack)
         log = SqliteLog(
             database, index, accounts, settings.max_waiting_events, lambda: to_microseconds(steady())
         )
         steady = SteadyClock(now, log.clock)
         warehouse = stack.enter_context(closing(_open_warehouse(data / _WAREHOUSE, settings)))
-        derived = (index.position, accounts.follower.position, await warehouse.position())
-        _check_not_older(data, log.position, *derived)
+        await _check_warehouse(data, database, log, warehouse)
         log.check_tail(await warehouse.position())
         warehouse.answer_from(log.position)
         catalog = open_catalog(database, steady)
         ledger = SqliteLedger(database, accounts, log, steady)
         runner = Runner(log, settings.consumer_batch_events, settings.consumer_pause_ms / 1000)
 
-        async def ready() -> None:
-            """Raises Unavailable, naming the part that cannot work."""
-            await database.write(heartbeat)
-            await warehouse.time_span(Filter(scope_id=0))
-
+        readiness = stack.enter_context(closing(Readiness(database, log, index, accounts, warehouse)))
         sandbox = SandboxProcessor(SqliteSandboxIntents(database))
         processors = Processors(sandbox, live)
         usage = UsageQueries(warehouse, catalog.directory, steady)
@@ -124,13 +118,14 @@ async def open_service(
             Queries(usage, EventQueries(warehouse, catalog.directory), MeterQueries(catalog.meters, usage)),
             metering,
             catalog,
-            Surroundings(ready, steady, settings.public_url),
+            Surroundings(readiness.check, steady, settings.public_url),
         )
         # Last: a start that fails leaves no key behind that nobody was shown.
         started = await first_start(database, steady, actor="serve", with_key=True)
         front = Front(_bounds(settings))
         async with (
             _running(front.sweep()),
+            _running(log.healing.run()),
             _running(runner.run(warehouse)),
             _running(cover(database)),
             _running(ExpirySweep(ledger).run()),
@@ -138,7 +133,9 @@ async def open_service(
             _running(PaymentSweep(catalog, metering.payments).run()),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):
-            yield Service(app, catalog, started, lambda: runner.catch_up(warehouse), front)
+            yield Service(
+                app, catalog, started, lambda: runner.catch_up(warehouse), front, log.healing.sentences()
+            )
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -199,13 +196,40 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.wait((task,))
 
 
-def _check_not_older(data: Path, log: int, *derived: int) -> None:
-    """Raises RuntimeError: what is made from the log knows more than the log, which was put back."""
-    if any(position > log for position in derived):
-        raise RuntimeError(
-            f"{data / 'meterhouse.db'} is older than what was made from it, as after putting back a backup. "
-            f"Delete {data / 'keys'}, {data / _LEDGER} and {data / _WAREHOUSE}: the log makes them again."
+def _open_stores(data: Path, stack: ExitStack) -> tuple[Database, KeyIndex, Accounts]:
+    """Open what the log is put together from, after finishing what a crash left half done.
+
+    Raises RuntimeError with a sentence: the log is gone, and what was made from it is not.
+    """
+    swap.finish(data)
+    rebuild.discard(data / rebuild.BESIDE)
+    swap.check_log_is_there(data)
+    database = stack.enter_context(closing(Database(data / "meterhouse.db")))
+    index = stack.enter_context(closing(KeyIndex(data / "keys")))
+    accounts = stack.enter_context(closing(Accounts(data / _LEDGER)))
+    stack.callback(database.close)  # before the others: what waits is still stored
+    (end,) = database.reader().execute("SELECT coalesce(max(position), 0) FROM log").fetchone()
+    swap.check_log_has_records(data, end, {"key index": index.position, "ledger": accounts.position})
+    return database, index, accounts
+
+
+async def _check_warehouse(data: Path, database: Database, log: SqliteLog, warehouse: DuckWarehouse) -> None:
+    """Set a warehouse of another log aside. Raises RuntimeError: see `_open_stores`."""
+    position = await warehouse.position()
+    swap.check_log_has_records(data, log.position, {"warehouse": position})
+    if position > log.position:
+        warehouse.begin_again(f"it is at position {position}, and the log ends at {log.position}")
+        return
+    found = (
+        database.reader()
+        .execute(
+            "SELECT first_number FROM log WHERE position <= ? AND events > 0 ORDER BY position DESC LIMIT 1",
+            (position,),
         )
+        .fetchone()
+    )
+    if found is not None and not warehouse.holds(found[0]):
+        warehouse.begin_again(f"it lacks the event {found[0]} of the log")
 
 
 def _open_warehouse(path: Path, settings: Settings) -> DuckWarehouse:
@@ -221,6 +245,7 @@ async def open_catalog_of(data: Path, *, init: bool = False) -> AsyncIterator[Ca
     """
     if not init:
         _check_exists(data)
+    swap.check_log_is_there(data)
     with closing(Database(data / "meterhouse.db")) as database:
         await first_start(database, now, actor="cli", with_key=False)
         yield open_catalog(database, now)
@@ -238,10 +263,13 @@ def _alone_with(
         except DirectoryInUse:
             raise RuntimeError(f"A Meterhouse serves {data}: {while_served}") from None
         try:
-            index = stack.enter_context(closing(KeyIndex(data / "keys")))
-            accounts = stack.enter_context(closing(Accounts(data / _LEDGER)))
-            database = stack.enter_context(closing(Database(data / "meterhouse.db")))
+            database, index, accounts = _open_stores(data, stack)
             yield database, SqliteLog(database, index, accounts, settings.max_waiting_events), accounts
+        except LogUnavailable as error:
+            raise RuntimeError(
+                f"A part of {data} cannot be read: {error.__cause__ or error}. "
+                "The next start of the server sets it aside and makes it again."
+            ) from None
         except rebuild.UNREADABLE as error:
             doctor = f"`meterhouse doctor --data {data}` says more."
             raise RuntimeError(f"The log in {data} cannot be read: {error}; {doctor}") from None
@@ -307,16 +335,17 @@ async def rebuild_ledger(settings: Settings, report: Callable[[int, int], None])
     Raises RuntimeError with a sentence: a server runs, or the log cannot be read; the ledger is as it was.
     """
     data = Path(settings.data)
-    fresh = data / "ledger.new"
+    fresh = swap.fresh(data / _LEDGER)
     with _alone_with(data, settings, "stop it first.") as (database, log, accounts):
-        shutil.rmtree(fresh, ignore_errors=True)
+        log.healing.catch_up()
         with closing(Accounts(fresh)) as made:
             entries = await pools.MAINTENANCE.run(
                 lambda: fold(database.reader(), made, lambda position: report(position, log.position))
             )
             made.follower.put({}, log.position)
             differences = differing(accounts, made)
-    rebuild.swap_directory(fresh, data / _LEDGER)
+        accounts.close()
+        swap.swap_directory(data / _LEDGER)
     return entries, differences
 
 
@@ -369,15 +398,17 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     _check_exists(data)
     for finding in (machine.disk(data), machine.file_system(data), machine.permissions(data)):
         yield finding
-    for finding in (*machine.leftovers(data), *books.check(data, now)):
-        yield finding
     try:
         lock = DirectoryLock(data)
     except DirectoryInUse:
+        for finding in (*machine.leftovers(data, in_use=True), *books.check(data, now)):
+            yield finding
         for finding in derived.unseen("the server that runs has it open", "Stop it to look."):
             yield finding
         return
     with closing(lock):
+        for finding in (*machine.leftovers(data, in_use=False), *books.check(data, now)):
+            yield finding
         memory, threads = settings.warehouse_memory_megabytes, settings.warehouse_threads
         async for finding in derived.check(data, memory, threads):
             yield finding

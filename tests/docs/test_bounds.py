@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from meterhouse.stores.embedded.database import migrate
+from meterhouse.stores.embedded.migrations import migrate
 
 ROOT = Path(__file__).parents[2]
 _ROW = re.compile(r"^\| (.+) \| (.+) \|$", re.MULTILINE)

@@ -12,6 +12,7 @@ import pytest
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.finding import Health
 from meterhouse.stores.embedded.checks import books
+from meterhouse.stores.embedded.directory_lock import DirectoryLock
 from tests.contract.test_migrations import written_before
 from tests.e2e.run import run, run_here
 from tests.e2e.server import Server
@@ -130,6 +131,18 @@ def scrap_keys(data: Path) -> None:
         file.write_bytes(b"x")
 
 
+def flip_a_block_of(name: str) -> Callable[[Path], None]:
+    """As a rotting disk does: the file opens, and one of its blocks has another checksum."""
+
+    def harm(data: Path) -> None:
+        (file,) = (data / name).glob("*.sst")
+        whole = bytearray(file.read_bytes())
+        whole[8] ^= 1
+        file.write_bytes(whole)
+
+    return harm
+
+
 def lose_records(data: Path) -> None:
     """As a backup of the log does that is restored beside what came after it."""
     change(
@@ -159,6 +172,7 @@ def lose_records(data: Path) -> None:
         (change("UPDATE log SET received_at = 4102444800000000 WHERE position = 3"), "clock", "2100-01-01"),
         (tear("meterhouse.db"), "meterhouse.db", ""),
         (scrap_keys, "key index", "cannot be opened"),
+        (flip_a_block_of("keys"), "key index", "block checksum mismatch"),
         (lose_records, "key index", "the log ends at 1"),
         (lose_records, "warehouse", "the log ends at 1"),
         (tear("warehouse.duckdb"), "warehouse", ""),
@@ -167,7 +181,7 @@ def lose_records(data: Path) -> None:
     ids=[
         "a record is gone", "numbers go back", "stored is not the log", "received is not the sum",
         "a changed record", "a chain without a beginning", "a newer schema",
-        "another schema", "the clock is behind", "a torn database", "a torn index",
+        "another schema", "the clock is behind", "a torn database", "a torn index", "a flipped bit",
         "the index is ahead",
         "the warehouse is ahead", "a torn warehouse", "writable by anybody",
     ],
@@ -186,6 +200,15 @@ def test_what_an_accident_left_behind_is_a_warning(data: Path) -> None:
     (data / "warehouse.duckdb.unreadable-1").write_bytes(b"x")
     (data / "warehouse.new.duckdb").write_bytes(b"x")
     assert lines(data, status=0)["leftover"].startswith("warning")
+
+
+def test_the_files_of_a_running_rebuild_are_no_leftovers(data: Path) -> None:
+    (data / "ledger.new").mkdir()
+    (data / "warehouse.new.duckdb").write_bytes(b"x")
+    (data / "first-start.txt").unlink()
+    assert lines(data, status=0)["leftover"].startswith("warning")
+    with closing(DirectoryLock(data)):
+        assert "leftover" not in lines(data, status=0)
 
 
 def test_a_directory_that_others_may_look_into_is_a_warning(data: Path) -> None:

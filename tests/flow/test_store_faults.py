@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 import pytest
 
-from meterhouse.model.errors import LogUnavailable
+from meterhouse.model.errors import KeyIndexUnavailable
 from meterhouse.settings import Settings
 from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.wiring import open_service
@@ -90,7 +90,7 @@ def test_a_damaged_key_index_says_what_to_do_and_not_where_it_lies(tmp_path: Pat
         whole = bytearray(file.read_bytes())
         whole[len(whole) // 4 : len(whole) // 2] = b"\xa5" * (len(whole) // 2 - len(whole) // 4)
         file.write_bytes(whole)
-    with closing(KeyIndex(tmp_path / "keys")) as index, pytest.raises(LogUnavailable) as refused:
+    with closing(KeyIndex(tmp_path / "keys")) as index, pytest.raises(KeyIndexUnavailable) as refused:
         index.get(hashes)
-    assert str(refused.value) == LogUnavailable.sentence
+    assert str(refused.value) == KeyIndexUnavailable.sentence
     assert ".sst" in str(refused.value.__cause__), "the log says which file"

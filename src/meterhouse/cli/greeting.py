@@ -34,7 +34,7 @@ async def greet(settings: Settings, service: Service, url: str) -> None:
     else:
         secrets = [*_dashboard(data, await _link(service, url)), *_key(data, service, url)]
         lines = list(_kept(data, secrets))
-    for line in (f"Meterhouse serves {data} on {url}", *noted, *lines):
+    for line in (f"Meterhouse serves {data} on {url}", *noted, *service.healing, *lines):
         typer.echo(line)
 
 

@@ -1,6 +1,7 @@
 """`meterhouse rebuild`: the warehouse, or the ledger, again from the log, the source of truth."""
 
 import asyncio
+import os
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ def rebuild(data: Data = None, *, ledger: Ledger = False) -> None:
     With --ledger totals, balances and holds are made again, beside the old one, and how much differs is said.
     """
     settings = load(data=data)
+    os.umask(0o077)  # as `serve` does
     console = Console(stderr=True)
     what = "records" if ledger else "events"
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())

@@ -53,6 +53,9 @@ MeterhouseError
 │   └── HeadersTooLarge           431 headers_too_large
 └── Unavailable                   nothing was stored; send the same request again, keys make it safe
     ├── LogUnavailable            503 log_unavailable
+    │   ├── KeyIndexUnavailable   503 key_index_unavailable
+    │   └── LedgerUnavailable     503 ledger_unavailable
+    ├── NotReady                  503 not_ready
     ├── Overloaded                503 overloaded
     ├── TooManyConnections        503 too_many_connections
     ├── ProcessorUnavailable      503 processor_unavailable
@@ -407,6 +410,34 @@ class Unavailable(MeterhouseError):
 class LogUnavailable(Unavailable):
     sentence = "The log could not be written and nothing was stored; send the same request again."
     code = "log_unavailable"
+
+
+class KeyIndexUnavailable(LogUnavailable):
+    sentence = (
+        "The index of idempotency keys cannot be read now (it may be rebuilding) and nothing was stored; "
+        "send the same request again. Events without a key are still being stored."
+    )
+    code = "key_index_unavailable"
+    retry_after_seconds = 5
+
+
+class LedgerUnavailable(LogUnavailable):
+    sentence = (
+        "The ledger cannot be read now (it may be rebuilding) and nothing was recorded; "
+        "send the same request again. Usage events are still being stored."
+    )
+    code = "ledger_unavailable"
+    retry_after_seconds = 5
+
+
+class NotReady(Unavailable):
+    sentence = "Parts of the server do not work now; `meterhouse doctor` says more."
+    code = "not_ready"
+
+    @classmethod
+    def naming(cls, parts: Sequence[str]) -> "NotReady":
+        """parts: the names of the parts that do not work."""
+        return cls(f"Does not work now: {', '.join(parts)}. `meterhouse doctor` says more.")
 
 
 class Overloaded(Unavailable):

@@ -22,6 +22,7 @@ from meterhouse.stores.embedded.key_index import Entry, KeyIndex
 from meterhouse.stores.embedded.records import MeterBody, Packer, UsageBody, identities
 
 _RECORD_EVENTS: Final = 16_384  # a record is closed once it holds this many
+_BEYOND: Final = 1_000_000  # no record of the same transaction has a position so far on
 _MOST_DUE: Final = 5_000  # holds that one commit ends, which takes about 100 ms
 
 
@@ -40,6 +41,7 @@ class Commit:
     """What is stored together, until everybody who waits for it has been told.
 
     position, checksum, last_number, ledger: the log's, as they are before; once stored, as they are after it.
+    mark: the first number of the record at `position`.
     new_keys, changes, swept: what key index and ledger take once it is on disk.
     """
 
@@ -48,6 +50,7 @@ class Commit:
     position: int = 0
     checksum: bytes = NOTHING
     last_number: int = 0
+    mark: int = 0
     ledger: LedgerState = field(default_factory=lambda: LedgerState(0, 0))
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
     changes: Changes = field(default_factory=dict)
@@ -74,7 +77,7 @@ class CommitStore:
             self._store_recordings(commit, connection, now_us)
             return
         for work, store in ((Submission, self._store_submissions), (Recording, self._store_recordings)):
-            before = commit.position, commit.checksum, commit.last_number
+            before = commit.position, commit.checksum, commit.last_number, commit.mark
             connection.execute("SAVEPOINT part")
             try:
                 store(commit, connection, now_us)
@@ -82,9 +85,19 @@ class CommitStore:
                 if is_disk_error(error):
                     raise
                 connection.execute("ROLLBACK TO part")
-                commit.position, commit.checksum, commit.last_number = before
+                commit.position, commit.checksum, commit.last_number, commit.mark = before
                 _fail(commit, work, own_error(error))
             connection.execute("RELEASE part")
+
+    def probe(self, connection: sqlite3.Connection, position: int, now_us: int) -> None:
+        """Write a record as `store` does, and take it back. position: the log's. Raises sqlite3.Error."""
+        connection.execute("SAVEPOINT probe")
+        try:
+            beyond = Commit(position=position + _BEYOND)
+            self._add(beyond, connection, UsageBody((), Columns.empty()), now_us, now_us)
+        finally:
+            connection.execute("ROLLBACK TO probe")
+            connection.execute("RELEASE probe")
 
     def _store_submissions(self, commit: Commit, connection: sqlite3.Connection, now_us: int) -> None:
         submissions = [(each, each.work) for each in commit.waiting if isinstance(each.work, Submission)]
@@ -97,7 +110,7 @@ class CommitStore:
                 body = UsageBody(tuple(scopes), columns)
                 self._add(commit, connection, body, number, now_us)
         for each, submission in submissions:
-            if refused := _refused(submission, each.result):
+            if each.error is None and (refused := _refused(submission, each.result)):
                 tally.keep(connection, submission.scope_id, refused, now_us)
         counts.write(connection, now_us)
 
@@ -107,8 +120,13 @@ class CommitStore:
             return
         at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
         number = next_number(commit.last_number, at)
-        while (decided := self._decide(commit, connection, recordings, at, number)) is None:
-            recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
+        try:
+            while (decided := self._decide(commit, connection, recordings, at, number)) is None:
+                recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
+        except LogUnavailable as error:  # usage events do not need the ledger
+            for each, _ in recordings:
+                each.error = error
+            return
         recorder, counts = decided
         counts.write(connection, now_us)
         if body := recorder.finish():
@@ -182,6 +200,7 @@ class CommitStore:
         )
         commit.position += 1
         commit.checksum = made
+        commit.mark = number
         commit.last_number = max(commit.last_number, number + events - 1)
 
     def _collect(
@@ -195,7 +214,11 @@ class CommitStore:
             each, submission = waiting.popleft()
             events = submission.events
             first = number + size
-            repeats = self._repeats(commit, submission, first)
+            try:
+                repeats = self._repeats(commit, submission, first)
+            except LogUnavailable as error:  # events without keys do not need the key index
+                each.error = error
+                continue
             if repeats:
                 events = events.rows([row for row in range(len(events)) if row not in repeats])
             each.result = Receipt(first, repeats)

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
 
+from meterhouse.model.errors import KeyIndexUnavailable
 from meterhouse.stores.embedded.follower import Follower
 
 _ENTRY: Final = struct.Struct(">Q8s")
@@ -29,8 +30,8 @@ class Entry(NamedTuple):
 class KeyIndex:
     """Follows the log; see `Follower`. Not for use by several threads at once."""
 
-    def __init__(self, path: Path) -> None:
-        self.follower = Follower(path, "key index", _options())
+    def __init__(self, path: Path, *, heal: bool = True) -> None:
+        self.follower = Follower(path, "key index", _options(), KeyIndexUnavailable, heal=heal)
 
     @property
     def position(self) -> int:
@@ -38,7 +39,11 @@ class KeyIndex:
         return self.follower.position
 
     def get(self, hashes: Collection[bytes]) -> Mapping[bytes, Entry]:
-        """Return the entries of those keys that are here. Raises LogUnavailable: it could not be read."""
+        """Return the entries of those keys that are here.
+
+        Raises KeyIndexUnavailable: it could not be read, or lacks records of the log.
+        """
+        self.follower.require_whole()
         wanted = sorted(hashes)  # neighbours share blocks: a third of the time of random order
         return {
             hashed: Entry._make(_ENTRY.unpack(value))
@@ -46,13 +51,10 @@ class KeyIndex:
             if value is not None
         }
 
-    def put(self, entries: Mapping[bytes, Entry], position: int) -> None:
+    def put(self, entries: Mapping[bytes, Entry], position: int, mark: int = 0) -> None:
         """See `Follower.put`."""
-        self.follower.put({hashed: _ENTRY.pack(*entry) for hashed, entry in entries.items()}, position)
-
-    def reopen(self) -> None:
-        """See `Follower.reopen`."""
-        self.follower.reopen()
+        packed = {hashed: _ENTRY.pack(*entry) for hashed, entry in entries.items()}
+        self.follower.put(packed, position, mark)
 
     def close(self) -> None:
         """See `Follower.close`."""

@@ -42,6 +42,7 @@ class SqliteLedger:
         )
 
     async def used(self, scope_id: int, purchase_ref: str) -> Mapping[int, int]:
+        self._accounts.follower.require_whole()
         return await pools.LEDGER.run(
             lambda: {period: used for period, used, _ in self._accounts.totals(scope_id, purchase_ref)}
         )
@@ -63,9 +64,12 @@ class SqliteLedger:
         return await pools.LEDGER.run(lambda: self._book(at).moves(scope_id, question))
 
     async def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
+        self._accounts.follower.require_whole()
         return await pools.LEDGER.run(self._accounts.paid_holds, scope_id, customer_ref)
 
     async def is_due(self) -> bool:
+        if not self._accounts.follower.whole:
+            return False  # it is looked at once it is made again
         return bool(self._accounts.due(self._at(), 1))
 
     def _book(self, at: int | None = None) -> Book:

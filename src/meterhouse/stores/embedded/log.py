@@ -14,17 +14,18 @@ from typing import Final
 import structlog
 
 from meterhouse import pools, telemetry
-from meterhouse.model.errors import LogDamaged, LogUnavailable, Overloaded
+from meterhouse.model.errors import LogUnavailable, Overloaded
 from meterhouse.model.event import LogRecord, Receipt, Submission
 from meterhouse.model.ledger import Outcomes, Recording
 from meterhouse.stores.embedded import chain
-from meterhouse.stores.embedded.accounts.fold import fold
+from meterhouse.stores.embedded.accounts.fold import last_number
 from meterhouse.stores.embedded.accounts.layout import LedgerState
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.commit import Commit, CommitStore, Waiting
-from meterhouse.stores.embedded.database import Database, Job
+from meterhouse.stores.embedded.database import Database, Job, heartbeat
+from meterhouse.stores.embedded.healing import Healing
 from meterhouse.stores.embedded.key_index import KeyIndex
-from meterhouse.stores.embedded.records import keys_of, to_record
+from meterhouse.stores.embedded.records import to_record
 
 _MAX_WAITING_BYTES: Final = 256 * 1024 * 1024  # of bodies
 _READ_BYTES: Final = 16 * 1024 * 1024  # of compressed records, in one piece
@@ -38,7 +39,8 @@ class SqliteLog:
 
     Usage events and what the ledger records share commits, positions and the key index.
     clock: microseconds since 1970.
-    Opening gives the key index whatever it had not yet written when the process ended.
+    Opening gives key index and ledger whatever they had not yet written when the process ended; a long way
+    behind, or damaged, they are `healing`'s, which somebody must run.
     """
 
     def __init__(
@@ -64,17 +66,17 @@ class SqliteLog:
         self._last_number: int
         self._checksum = chain.NOTHING
         """Of the newest record."""
+        self._position, self._last_number, self._mark = 0, 0, 0
         last = chain.newest(database.reader())
-        if last is None:
-            self._position, self._last_number = 0, 0
-        else:
-            self._position, self._last_number = last.position, last.first_number + last.events - 1
+        if last is not None:
+            self._position, self._mark = last.position, last.first_number
+            self._last_number = last.first_number + last.events - 1
             self._checksum = last.checksum
-        self._catch_up()
-        (bought_at,) = database.reader().execute("SELECT at FROM purchase_clock").fetchone()
-        state = accounts.state()
-        self._ledger = LedgerState(state.last_number, max(state.clock, bought_at))
-        self._last_number = max(self._last_number, state.last_number)
+        self._handed_on = self._position
+        self.healing = Healing(database, index, accounts, self._read_ledger)
+        self.healing.start()
+        self._ledger = LedgerState(0, 0)
+        self._read_ledger()
 
     @property
     def position(self) -> int:
@@ -85,6 +87,16 @@ class SqliteLog:
     def index(self) -> KeyIndex:
         """The key index that follows this log."""
         return self._index
+
+    @property
+    def written(self) -> int:
+        """The position that key index and ledger were given, or were refused."""
+        return self._handed_on
+
+    def probe(self, connection: sqlite3.Connection) -> None:
+        """Store a record and take it back, in a transaction that commits something. Raises sqlite3.Error."""
+        self._commits.probe(connection, self._position, self._clock())
+        heartbeat(connection)
 
     @property
     def clock(self) -> int:
@@ -143,13 +155,9 @@ class SqliteLog:
         self._asked = False
         while self._waiting:
             commit.waiting.append(self._waiting.popleft())
-        followers = (self._index, self._accounts.follower)
-        if any(each.position < self._position for each in followers):  # the disk refused one a write
-            for each in followers:
-                each.reopen()
-            self._catch_up_again()
+        self.healing.close_gap(self._position)
         commit.position, commit.last_number = self._position, self._last_number
-        commit.checksum = self._checksum
+        commit.mark, commit.checksum = self._mark, self._checksum
         commit.ledger = self._ledger
         self._commits.store(commit, connection, self._clock())
 
@@ -159,12 +167,17 @@ class SqliteLog:
         self._position = commit.position
         self._checksum = commit.checksum
         self._ledger = commit.ledger
+        self._mark = commit.mark
+        ledger = self._accounts.follower
         try:
-            self._index.put(commit.new_keys, commit.position)
-            self._accounts.follower.put(commit.changes, commit.position)
-            self._accounts.swept = commit.swept or self._accounts.swept
+            if self._index.follower.whole:
+                self._index.put(commit.new_keys, commit.position, commit.mark)
+            if ledger.whole:
+                ledger.put(commit.changes, commit.position, commit.mark)
+                self._accounts.swept = commit.swept or self._accounts.swept
         except LogUnavailable as error:  # the log has it all; the next commit tries again
             _logger.warning("behind_the_log", error=str(error.__cause__), position=commit.position)
+        self._handed_on = commit.position
 
     def _answer(self, commit: Commit, error: Exception | None) -> None:
         """Tell everybody whose submission this commit took, or would have taken had it begun."""
@@ -212,21 +225,15 @@ class SqliteLog:
             if room_bytes < 0:
                 return
 
-    def _catch_up_again(self) -> None:
-        """See `_catch_up`. Raises LogUnavailable: a record in the way is damaged."""
-        try:
-            self._catch_up()
-        except LogDamaged as error:
-            _logger.error("log_damaged", error=str(error))  # noqa: TRY400 - the sentence says it all
-            raise LogUnavailable from error
+    def _read_ledger(self) -> None:
+        """Go on from the ledger's last number and time. On the writer's thread, or before it has work.
 
-    def _catch_up(self) -> None:
-        """Give the key index and the ledger what the log has after their own positions. Raises LogDamaged."""
+        While the ledger is being made again, the newest record has the last number that it gave.
+        """
         reader = self._database.reader()
-        for stored in chain.records(reader, self._index.position):
-            self._index.put(keys_of(stored.first_number, stored.body()), stored.position)
-        fold(reader, self._accounts)
-        if (
-            self._accounts.position < self._position
-        ):  # one that is ahead must say so: the log has lost its end
-            self._accounts.follower.put({}, self._position)
+        (bought_at,) = reader.execute("SELECT at FROM purchase_clock").fetchone()
+        accounts = self._accounts
+        state = accounts.state() if accounts.follower.whole else LedgerState(last_number(reader), 0)
+        number = max(self._ledger.last_number, state.last_number)
+        self._ledger = LedgerState(number, max(self._ledger.clock, state.clock, bought_at))
+        self._last_number = max(self._last_number, number)

@@ -18,6 +18,7 @@ from meterhouse.model.question import Aggregate, Filter, UsageQuestion
 from meterhouse.model.units import join
 from meterhouse.ports import Warehouse
 from meterhouse.stores.embedded.database import Database
+from meterhouse.stores.embedded.swap import fsync_directory
 
 BESIDE: Final = "warehouse.new.duckdb"
 UNREADABLE: Final = (sqlite3.DatabaseError, zstandard.ZstdError, msgspec.DecodeError)
@@ -116,17 +117,7 @@ def swap(fresh: Path, old: Path) -> None:
         os.fsync(file.fileno())
     _wal(old).unlink(missing_ok=True)
     fresh.replace(old)
-    directory = os.open(old.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def swap_directory(fresh: Path, old: Path) -> None:
-    """Put a closed directory in the place of another. What a crash leaves half done, the log makes again."""
-    shutil.rmtree(old, ignore_errors=True)
-    fresh.rename(old)
+    fsync_directory(old.parent)
 
 
 def _wal(warehouse: Path) -> Path:

@@ -27,9 +27,11 @@ class Book:
     Before it reads an account, it ends the holds and expires the credits of it whose time has come.
 
     connection: for purchases and meters. entries: every change so far, in order.
+    Raises LedgerUnavailable while the ledger lacks records of the log.
     """
 
     def __init__(self, accounts: Accounts, connection: sqlite3.Connection, at: int) -> None:
+        accounts.follower.require_whole()
         self._all_ended = False
         self.at = at
         self.swept: Swept | None = None

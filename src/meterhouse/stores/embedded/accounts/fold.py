@@ -1,16 +1,20 @@
 """The ledger as a fold over the log: every entry that the log holds, applied in order."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
+from itertools import islice
+from typing import Final
 
 from meterhouse.model.entry import Credited, Ended, Entry, Held
+from meterhouse.stores.embedded import chain
 from meterhouse.stores.embedded.accounts.apply import Applier
 from meterhouse.stores.embedded.accounts.layout import OF_THIS_LEDGER, LedgerState, Swept
 from meterhouse.stores.embedded.accounts.rows import Rows
 from meterhouse.stores.embedded.accounts.state import Accounts
-from meterhouse.stores.embedded.chain import records
 from meterhouse.stores.embedded.records import MeterBody
+
+_PAGE_RECORDS: Final = 20
 
 
 def fold(
@@ -23,7 +27,7 @@ def fold(
     entries = 0
     number = accounts.state().last_number
     open_ = _Open() if accounts.follower.position == 0 else None
-    for stored in records(reader, accounts.follower.position, only_meter=True):
+    for stored in _records(reader, accounts.follower.position):
         position, received_at = stored.position, stored.received_at
         record = stored.body()
         assert isinstance(record, MeterBody)  # noqa: S101 - as its kind says
@@ -37,9 +41,34 @@ def fold(
         if open_ is not None:
             swept = accounts.swept = open_.swept(record.entries, rows.used_up, received_at)
         entries += len(record.entries)
-        accounts.follower.put(rows.changes(LedgerState(number, received_at), swept), position)
+        changes = rows.changes(LedgerState(number, received_at), swept)
+        accounts.follower.put(changes, position, stored.first_number)
         report(position)
     return entries
+
+
+def _records(reader: sqlite3.Connection, after: int) -> Iterator[chain.Stored]:
+    """Yield the records that changed the ledger. Raises LogDamaged.
+
+    Page by page: one long read would keep SQLite's write-ahead log from being folded in.
+    """
+    while page := list(islice(chain.records(reader, after, only_meter=True), _PAGE_RECORDS)):
+        yield from page
+        after = page[-1].position
+
+
+def last_number(reader: sqlite3.Connection) -> int:
+    """Return the highest number that the newest record gave, to an event, a hold or a credit movement.
+
+    Numbers of later records are higher. 0 for an empty log. Raises LogDamaged.
+    """
+    newest = chain.newest(reader)
+    if newest is None:
+        return 0
+    record = newest.body()
+    entries = record.entries if isinstance(record, MeterBody) else []
+    given = [each.number for each in entries if isinstance(each, Credited | Held)]
+    return max([newest.first_number + newest.events - 1, *given])
 
 
 class _Open:

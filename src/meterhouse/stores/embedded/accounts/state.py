@@ -8,6 +8,7 @@ from typing import Final
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
 
 from meterhouse.model.credit import CreditMove, CreditQuestion
+from meterhouse.model.errors import LedgerUnavailable
 from meterhouse.model.hold import Hold
 from meterhouse.model.meter import Meter  # noqa: TC001 - no import hides behind a check here
 from meterhouse.stores.embedded.accounts import layout
@@ -26,12 +27,21 @@ _LAST_PERIOD: Final = 2**32 - 1
 class Accounts:
     """Reads from any thread; `put` and `reopen` are the log's writer's alone, see `Follower`."""
 
-    def __init__(self, path: Path) -> None:
-        self.follower = Follower(path, "ledger", _options())
-        self.swept = layout.to_swept(self.follower.get(layout.SWEPT))
+    def __init__(self, path: Path, *, heal: bool = True) -> None:
+        self.follower = Follower(path, "ledger", _options(), LedgerUnavailable, heal=heal)
+        self.swept = layout.Swept(0, 0)
         """Written by the log's writer alone."""
         self.meters: dict[tuple[int, str], Meter] = {}
         """Those that were looked up, by scope and ref: what a meter counts never changes."""
+
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read what is kept in memory, after the database was opened."""
+        try:
+            self.swept = layout.to_swept(self.follower.get(layout.SWEPT))
+        except LedgerUnavailable:  # it is damaged, and will be made again
+            self.swept = layout.Swept(0, 0)
 
     @property
     def position(self) -> int:

@@ -8,13 +8,14 @@ from typing import Final
 
 import duckdb
 
+from meterhouse.model.errors import LogUnavailable
 from meterhouse.model.finding import Finding, Health
 from meterhouse.model.question import Aggregate
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.checks import books
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.rebuild import total
-from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
+from meterhouse.stores.embedded.warehouse.store import DuckWarehouse, read_all
 
 _KEYS: Final = "key index"
 _LEDGER: Final = "ledger"
@@ -41,10 +42,13 @@ async def check(data: Path, memory_megabytes: int, threads: int) -> AsyncIterato
 def _follower(subject: str, path: Path, opened: type[KeyIndex | Accounts], last: int) -> Finding:
     if not path.exists():
         return Finding(subject, Health.OK, "absent: the next start makes it from the log")
-    again = f"Delete {path}: the next start makes it again from the log."
+    again = "The next start sets it aside and makes it again from the log."
     try:
-        with closing(opened(path)) as found:
+        with closing(opened(path, heal=False)) as found:
             position = found.position
+            found.follower.verify()
+    except LogUnavailable as error:
+        return Finding(subject, Health.PROBLEM, f"cannot be read: {error.__cause__}", again)
     except Exception as error:  # noqa: BLE001 - rocksdict has no narrower class
         return Finding(subject, Health.PROBLEM, f"cannot be opened: {error}", again)
     if position > last:
@@ -61,7 +65,7 @@ async def _warehouse(data: Path, last: int, memory_megabytes: int, threads: int)
         return Finding(_WAREHOUSE, Health.OK, "absent: the next start makes it from the log")
     rebuild = f"meterhouse rebuild --data {data}"
     try:
-        _read_all(path, memory_megabytes, threads)
+        read_all(path, memory_megabytes, threads)
     except duckdb.Error as error:
         return Finding(_WAREHOUSE, Health.PROBLEM, f"cannot be read: {error}", rebuild)
     with closing(DuckWarehouse(path, memory_megabytes, threads)) as opened:
@@ -78,12 +82,3 @@ async def _warehouse(data: Path, last: int, memory_megabytes: int, threads: int)
         sentence = f"at position {position} of {last}: the next start adds the rest"
         return Finding(_WAREHOUSE, Health.OK, sentence)
     return Finding(_WAREHOUSE, Health.OK, f"{events} events, as many as the log")
-
-
-def _read_all(path: Path, memory_megabytes: int, threads: int) -> None:
-    """Read every value of every table, and change nothing. Raises duckdb.Error where it is damaged."""
-    config = {"memory_limit": f"{memory_megabytes}MB", "threads": str(threads)}
-    with duckdb.connect(path, read_only=True, config=dict(config)) as connection:
-        tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        for (name,) in tables:
-            connection.execute(f'SELECT bit_xor(hash(COLUMNS(*))) FROM "{name}"').fetchall()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from meterhouse.model.finding import Finding, Health
+from meterhouse.stores.embedded import swap
 from meterhouse.stores.embedded.rebuild import BESIDE
 
 _LEAST_FREE_BYTES: Final = 1024**3
@@ -63,8 +64,11 @@ def permissions(data: Path) -> Finding:
     return Finding(subject, Health.OK, "this user can read and write every file, and nobody else can")
 
 
-def leftovers(data: Path) -> Iterator[Finding]:
-    """Yield a warning for each thing that an accident left behind."""
+def leftovers(data: Path, *, in_use: bool) -> Iterator[Finding]:
+    """Yield a warning for each thing that an accident left behind.
+
+    in_use: a server or a rebuild has the directory, whose files of the moment are no leftovers.
+    """
     for path in sorted(data.glob("*.unreadable-*")):
         sentence = f"{path.name} was set aside because it could not be read ({_gigabytes(_size(path))})"
         yield Finding(
@@ -75,6 +79,11 @@ def leftovers(data: Path) -> Iterator[Finding]:
         yield Finding(
             "leftover", Health.WARNING, sentence, "Keep the key somewhere safe and delete the file."
         )
+    if in_use:
+        return
+    for path in swap.leftovers(data):
+        sentence = f"{path.name} is from a rebuild that was interrupted ({_gigabytes(_size(path))})"
+        yield Finding("leftover", Health.WARNING, sentence, "The next start finishes or deletes it.")
     for path in sorted(data.glob(f"{BESIDE}*")):
         sentence = f"{path.name} is from a rebuild that was interrupted ({_gigabytes(_size(path))})"
         yield Finding("leftover", Health.WARNING, sentence, "The next rebuild deletes it.")
@@ -94,7 +103,10 @@ def _file_system_of(path: Path) -> str:
 
 
 def _size(path: Path) -> int:
+    """Return the bytes of a file, or of what a directory holds."""
     try:
+        if path.is_dir():
+            return sum(file.stat().st_size for file in path.rglob("*"))
         return path.stat().st_size
     except FileNotFoundError:
         return 0

@@ -12,10 +12,11 @@ from typing import Final, TypeVar
 import duckdb
 import structlog
 
-from meterhouse import pools
+from meterhouse import pools, telemetry
 from meterhouse.model.errors import QueryTooLarge, WarehouseUnavailable
 from meterhouse.model.event import Event, LogRecord
 from meterhouse.model.question import EventOrder, Filter, PageMark, UsageQuestion, UsageRow
+from meterhouse.stores.embedded.set_aside import set_aside
 from meterhouse.stores.embedded.warehouse import events, rows, usage
 from meterhouse.stores.embedded.warehouse.names import Names
 from meterhouse.stores.embedded.warehouse.source import BILLIONTHS, LATEST, QUARTER_US, View
@@ -31,6 +32,7 @@ _DAMAGE: Final = (
     "storage version",
     "schema version",
 )
+_REMEDY: Final = "Check the disk and the memory of this machine, then start the server again."
 _INTERRUPT_SECONDS: Final = 0.05
 _NOT_OPENED: Final = (
     "could not set lock",
@@ -63,7 +65,13 @@ _MERGE: Final = f"""
     GROUP BY {_CELL}
     ORDER BY {_CELL}
 """
-_BROKEN: Final = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
+_BROKEN: Final = (
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.IOException,
+    duckdb.SerializationException,
+)
+_ONCE_IN_SECONDS: Final = 3_600.0
 _logger = structlog.get_logger()
 
 
@@ -80,6 +88,7 @@ class DuckWarehouse:
         self, path: Path, memory_megabytes: int, threads: int, fold_events: int = FOLD_EVENTS
     ) -> None:
         self._path = path
+        self._memory_megabytes = memory_megabytes
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_megabytes}MB",
             "threads": threads,
@@ -97,11 +106,40 @@ class DuckWarehouse:
         self._position = 0
         self._merged_rows = 0
         self._unfolded = 0
+        self._given_up = False
+        self._set_aside_at = self._unexplained_at = float("-inf")  # by a monotonic clock
         self._try_open()
 
     def answer_from(self, position: int) -> None:
         """Answer nothing until the log has been taken in up to here, so that no answer ever shrinks."""
         self._answers_from = max(self._answers_from, position)
+
+    def begin_again(self, why: str) -> None:
+        """Set the file aside, because it is of another log, and begin a new one. why: for the operator."""
+        with self._writing:
+            self._close()
+            self._set_aside(why)
+            self._try_open()
+
+    def holds(self, event_number: int) -> bool:
+        """Return whether an event is in it; True where it cannot say now."""
+        try:
+            cursor = self._cursor()
+            return rows.first(cursor, f"SELECT 1 FROM event WHERE event_number = {event_number}") is not None
+        except duckdb.Error as error:
+            self._recover(error, self._connection)
+            return True
+
+    def probe(self) -> None:
+        """Look whether it answers, in the caller's thread, without a place among the questions.
+
+        Raises WarehouseUnavailable or duckdb.Error: it does not.
+        """
+        if self._position < self._answers_from:
+            raise WarehouseUnavailable
+        with self._cursor() as cursor:
+            rows.first(cursor, "SELECT folded FROM position")
+            rows.first(cursor, "SELECT 1 FROM event LIMIT 1")
 
     async def position(self) -> int:
         return self._position
@@ -152,7 +190,9 @@ class DuckWarehouse:
             raise QueryTooLarge from None
         except duckdb.ConnectionException:  # closed under it, by a recovery
             raise WarehouseUnavailable from None
-        except _BROKEN as error:
+        except duckdb.Error as error:
+            if not _is_damage(error) and not isinstance(error, _BROKEN):
+                raise
             _logger.exception("warehouse_question_failed")
             await pools.MAINTENANCE.run(self._recover, error, connection)
             raise WarehouseUnavailable from None
@@ -226,13 +266,41 @@ class DuckWarehouse:
                 return
             self.answer_from(self._position)
             self._close()
-            if any(word in str(error).lower() for word in _DAMAGE):
-                self._set_aside(error)
+            now = time.monotonic()
+            if _is_damage(error) or self._is_unexplained(error, now):
+                if now - self._set_aside_at < _ONCE_IN_SECONDS:
+                    _logger.error("warehouse_damaged_twice", error=str(error), remedy=_REMEDY)
+                    self._given_up = True
+                    return
+                self._set_aside_at = now
+                self._set_aside(str(error))
             self._try_open()
 
+    def _is_unexplained(self, error: duckdb.Error, now: float) -> bool:
+        """Return whether the second such error within an hour comes from a file that does not read whole.
+
+        The first one may be gone once the file is opened again; others are of a full disk, or a question's.
+        """
+        if not isinstance(error, _BROKEN) or _is_of_the_machine(error):
+            return False
+        again = now - self._unexplained_at < _ONCE_IN_SECONDS
+        self._unexplained_at = now
+        if again:
+            try:
+                read_all(self._path, self._memory_megabytes, int(str(self._config["threads"])))
+            except duckdb.Error as found:
+                return not _is_of_the_machine(found)
+        return False
+
     def _try_open(self) -> None:
-        """Open, or stay closed where that cannot be: another program has the file, or the disk is full.
-        The next batch or question tries again, and events are stored all the same."""
+        """Open, or stay closed.
+
+        Closed for an hour where it was damaged twice; where another program has the file or the disk is full,
+        until the next batch or question, which try again. Events are stored all the same.
+        """
+        if self._given_up and time.monotonic() - self._set_aside_at < _ONCE_IN_SECONDS:
+            return
+        self._given_up = False
         try:
             self._open()
         except duckdb.Error as error:
@@ -254,13 +322,14 @@ class DuckWarehouse:
         try:
             self._connection = self._opened()
         except duckdb.Error as error:
-            if any(words in str(error).lower() for words in _NOT_OPENED):
+            if _is_of_the_machine(error):
                 raise
-            self._set_aside(error)
+            self._set_aside(str(error))
             self._connection = self._opened()
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(self._path, config=self._config)
+        self._path.chmod(0o600)
         try:
             if not rows.first(connection, "SELECT 1 FROM duckdb_tables()"):
                 connection.execute((files(__package__) / "schema.sql").read_text())
@@ -280,12 +349,22 @@ class DuckWarehouse:
         self._position = found[0]
         return connection
 
-    def _set_aside(self, error: duckdb.Error) -> None:
+    def _set_aside(self, why: str) -> None:
         """Keep the file for whoever wants to look, and begin a new one: the log has every event."""
-        _logger.error("warehouse_unreadable_rebuilding", path=str(self._path), error=str(error))
+        _logger.error("projection_set_aside", projection=self.name, path=str(self._path), why=why)
+        telemetry.rebuilds.labels(self.name).inc()
         for path in (self._path, self._path.with_name(self._path.name + ".wal")):
-            if path.exists():
-                path.rename(path.with_name(f"{path.name}.unreadable-{time.time_ns()}"))
+            set_aside(path)
+        self._position = 0
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    return any(words in str(error).lower() for words in _DAMAGE)
+
+
+def _is_of_the_machine(error: duckdb.Error) -> bool:
+    """Return whether the file is not to blame: another program has it, or the disk is full."""
+    return any(words in str(error).lower() for words in _NOT_OPENED)
 
 
 def _has_schema(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -295,6 +374,15 @@ def _has_schema(connection: duckdb.DuckDBPyConnection) -> bool:
     ).fetchall()
     found = rows.first(connection, "SELECT schema_version FROM position") if columns else None
     return found is not None and found[0] == SCHEMA_VERSION
+
+
+def read_all(path: Path, memory_megabytes: int, threads: int) -> None:
+    """Read every value of every table, and change nothing. Raises duckdb.Error where it is damaged."""
+    config = {"memory_limit": f"{memory_megabytes}MB", "threads": str(threads)}
+    with duckdb.connect(path, read_only=True, config=dict(config)) as connection:
+        tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        for (name,) in tables:
+            connection.execute(f'SELECT bit_xor(hash(COLUMNS(*))) FROM "{name}"').fetchall()
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
