@@ -8,6 +8,7 @@ from typing import NamedTuple
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CALL = re.compile(r"\b(?:curl|api) ")  # `api` is what docs/api.md makes for itself
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_MONTH = re.compile(r'("monthlySpendPeriod":\s*")\d{4}-\d\d"')  # the current one, UTC
 _MADE = re.compile(
     r"\b([a-z]+_)(?:[2-9A-HJKMNP-TV-Z]{8}|[0-9a-f]{16})\b"  # a reference
     r"|\b(sk_(?:sandbox|live)_)\w+"
@@ -42,7 +43,7 @@ def lasting(answer: str, typed: str) -> object:
     """Return a JSON answer without what the server makes anew in each run, to be compared.
 
     Of references, sessions and secrets the kind is left, and which of them are the same; of times to the
-    millisecond, that there is one. What the reader has `typed` comes back as it was typed.
+    millisecond and of the current month, that there is one. What the reader has `typed` comes back as it was typed.
     Raises JSONDecodeError: it is something else than JSON.
     """
     made: list[str] = []
@@ -54,5 +55,5 @@ def lasting(answer: str, typed: str) -> object:
             made.append(found[0])
         return f"{found[found.lastindex or 0]}…{made.index(found[0])}"
 
-    text = _TIME.sub("…", _MADE.sub(in_order, answer))
+    text = _MONTH.sub(r'\1…"', _TIME.sub("…", _MADE.sub(in_order, answer)))
     return json.loads(text, parse_int=Number, parse_float=Number)

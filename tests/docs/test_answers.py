@@ -62,6 +62,12 @@ def test_of_what_the_server_makes_the_kind_is_enough(shown: str, printed: str) -
     assert lasting(json.dumps(shown), "") == lasting(json.dumps(printed), "")
 
 
+def test_the_current_month_of_a_spending_limit_is_not_compared() -> None:
+    shown, printed = ('{"monthlySpendPeriod":"2026-11"}', '{"monthlySpendPeriod": "2027-01"}')
+    assert lasting(shown, "") == lasting(printed, "")
+    assert lasting(shown, "") != lasting('{"monthlySpendPeriod":null}', "")
+
+
 def test_two_that_are_shown_as_the_same_are_the_same() -> None:
     one, same, other = (
         '["pur_7H58J5RQ","pur_7H58J5RQ"]',
