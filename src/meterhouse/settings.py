@@ -82,6 +82,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, _number("megabytes", "Memory the warehouse may use; larger work spills to disk.", 64, 1_048_576)
     ] = 160
     warehouse_threads: Annotated[int, _number("threads", "Threads that answer one question.", 1, 1_024)] = 2
+    warehouse_spill_megabytes: Annotated[
+        int,
+        _number(
+            "megabytes",
+            "Disk that questions may use beside the warehouse; larger ones are 400 query_too_large.",
+            1,
+            100_000_000,
+        ),
+    ] = 4_096
+    queries_at_once: Annotated[
+        int, _number("questions", "Questions that the warehouse answers at once; others wait.", 1, 256)
+    ] = 4
+    queries_at_once_per_environment: Annotated[
+        int,
+        _number("questions", "Those of one environment of one provider; others of it wait.", 1, 256),
+    ] = 2
+    query_wait_seconds: Annotated[
+        int,
+        _number("seconds", "How long a question may wait; then the answer is 503 overloaded.", 1, 3_600),
+    ] = 10
     usage_max_age_days: Annotated[
         int, _number("days", "How far back a usage record may lie; 0 takes any time since 1970.", 0, 36_500)
     ] = 30

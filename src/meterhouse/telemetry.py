@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Final
 
 import structlog
-from prometheus_client import REGISTRY, Counter, Gauge
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -78,6 +78,18 @@ rebuild_progress = Gauge(
 )
 rebuilds = Counter(
     "meterhouse_rebuilds", "Times a projection was set aside and begun again from the log.", ["projection"]
+)
+abandoned_requests = Counter(
+    "meterhouse_http_abandoned", "Reads that were given up, because the caller went away."
+)
+queries_running = Gauge("meterhouse_queries_running", "Questions that the warehouse answers now.")
+queries_waiting = Gauge("meterhouse_queries_waiting", "Questions that wait for their turn.")
+queries_refused = Counter("meterhouse_queries_refused", "Questions that got no turn in time.")
+query_waiting_seconds = Histogram(
+    "meterhouse_query_waiting_seconds", "How long a question waited for its turn.", buckets=_BOUNDS_SECONDS
+)
+query_running_seconds = Histogram(
+    "meterhouse_query_running_seconds", "How long the warehouse took to answer.", buckets=_BOUNDS_SECONDS
 )
 
 

@@ -41,6 +41,7 @@ from meterhouse.ports import Catalog, Ledger, PaymentProcessor
 from meterhouse.query.events import EventQueries
 from meterhouse.query.export import pages
 from meterhouse.query.meters import MeterQueries
+from meterhouse.query.turns import InTurn
 from meterhouse.query.usage import UsageQueries
 from meterhouse.senders.sandbox import SandboxProcessor
 from meterhouse.settings import Settings
@@ -110,12 +111,18 @@ async def open_service(
         readiness = stack.enter_context(closing(Readiness(database, log, index, accounts, warehouse)))
         sandbox = SandboxProcessor(SqliteSandboxIntents(database))
         processors = Processors(sandbox, live)
-        usage = UsageQueries(warehouse, catalog.directory, steady)
+        asked = InTurn(
+            warehouse,
+            settings.queries_at_once,
+            settings.queries_at_once_per_environment,
+            settings.query_wait_seconds,
+        )
+        usage = UsageQueries(asked, catalog.directory, steady)
         ingest = Ingest(log, catalog.directory, steady)
         metering = _metering(ledger, catalog, ingest, processors, steady, settings)
         app = build_app(
             ingest,
-            Queries(usage, EventQueries(warehouse, catalog.directory), MeterQueries(catalog.meters, usage)),
+            Queries(usage, EventQueries(asked, catalog.directory), MeterQueries(catalog.meters, usage)),
             metering,
             catalog,
             Surroundings(readiness.check, steady, settings.public_url),
@@ -233,7 +240,13 @@ async def _check_warehouse(data: Path, database: Database, log: SqliteLog, wareh
 
 
 def _open_warehouse(path: Path, settings: Settings) -> DuckWarehouse:
-    return DuckWarehouse(path, settings.warehouse_memory_megabytes, settings.warehouse_threads)
+    return DuckWarehouse(
+        path,
+        settings.warehouse_memory_megabytes,
+        settings.warehouse_threads,
+        spill_megabytes=settings.warehouse_spill_megabytes,
+        questions_at_once=settings.queries_at_once,
+    )
 
 
 @asynccontextmanager

@@ -25,7 +25,8 @@ async def test_a_full_pool_refuses_and_works_again_afterwards() -> None:
 
 
 async def test_a_cancelled_caller_takes_queued_work_back() -> None:
-    pool, release, done = Pool("test", threads=1, waiting=5), Event(), list[int]()
+    done: list[int] = []
+    pool, release = Pool("test", threads=1, waiting=5), Event()
     first = asyncio.create_task(pool.run(release.wait))
     second = asyncio.create_task(pool.run(done.append, 1))
     await until(lambda: pool.waiting == 1)

@@ -24,6 +24,7 @@ from meterhouse.http.parts import Metering, Queries, Surroundings
 from meterhouse.http.payments import PaymentRoutes
 from meterhouse.http.periods import PeriodRoutes
 from meterhouse.http.plans import PlanRoutes
+from meterhouse.http.presence import given_up_with_caller
 from meterhouse.http.products import ProductRoutes
 from meterhouse.http.provider import ProviderRoutes
 from meterhouse.http.purchases import LISTED, PurchaseRoutes
@@ -60,7 +61,8 @@ def build_app(
     )
     hot = {(route.method, route.path): route.handler for route in table if route.hot is not None}
     # A proxy on this machine says whether the browser uses https. ASGI's types are wider than theirs.
-    return Edge(hot, methods.of, cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, framework))))
+    behind_proxy = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, framework)))
+    return Edge(hot, methods.of, given_up_with_caller(behind_proxy))
 
 
 def _table(

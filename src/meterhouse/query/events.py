@@ -9,7 +9,6 @@ from meterhouse.model.errors import EventNotFound
 from meterhouse.model.event import Event, event_number, to_microseconds
 from meterhouse.model.question import EventOrder, PageMark
 from meterhouse.ports import Directory, Warehouse
-from meterhouse.query.bounds import in_time
 from meterhouse.query.cursors import read_cursor, write_cursor
 from meterhouse.query.customers import with_customer_refs
 from meterhouse.query.parameters import Parameters, Reader
@@ -42,7 +41,7 @@ class EventQueries:
         matching = reader.filter(scope_id, reader.zone())
         reader.finish(also_known=("numbers", "environment"))
         mark = read_cursor(cursor, PageMark, "events", matching, order)
-        found = await in_time(self._warehouse.events(matching, order, mark, limit + 1))
+        found = await self._warehouse.events(matching, order, mark, limit + 1)
         page = found[:limit]
         more = len(found) > limit
         return EventPage(

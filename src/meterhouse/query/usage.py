@@ -14,7 +14,7 @@ from meterhouse.model.errors import QueryTooLarge
 from meterhouse.model.event import Kind, from_microseconds, to_microseconds
 from meterhouse.model.question import ADDITIVE, Aggregate, Granularity, Group, UsageQuestion, UsageRow
 from meterhouse.ports import Directory, Warehouse
-from meterhouse.query.bounds import MAX_ALL_POINTS, MAX_POINTS, in_time
+from meterhouse.query.bounds import MAX_ALL_POINTS, MAX_POINTS
 from meterhouse.query.buckets import bucket_starts, newest_buckets
 from meterhouse.query.customers import with_customer_refs
 from meterhouse.query.parameters import ADD_KIND, FILTERS, METER_FILTERS, Parameters, Reader, is_property
@@ -81,7 +81,7 @@ class UsageQueries:
         most = MAX_POINTS
         while True:
             question = asked.question(span, most)
-            rows = await in_time(self._warehouse.usage(question))
+            rows = await self._warehouse.usage(question)
             groups = len({row.group for row in rows if row.bucket is None and row.group is not None})
             if groups * len(question.buckets) <= MAX_ALL_POINTS:
                 return asked.answer(question, rows)
@@ -98,7 +98,7 @@ class UsageQueries:
         if asked.granularity is None:
             return None
         if start is None or end is None:
-            found = await in_time(self._warehouse.time_span(asked.filter))
+            found = await self._warehouse.time_span(asked.filter)
             if found is None:
                 return None
             start = found[0] if start is None else start

@@ -24,6 +24,7 @@ from meterhouse.stores.embedded.warehouse.source import BILLIONTHS, LATEST, QUAR
 T = TypeVar("T")
 SCHEMA_VERSION: Final = 4
 _QUESTIONS_AT_ONCE: Final = 4
+_SPARE_THREADS: Final = 2  # readiness never waits behind questions
 _DAMAGE: Final = (
     "checksum",
     "corrupt",
@@ -34,6 +35,9 @@ _DAMAGE: Final = (
 )
 _REMEDY: Final = "Check the disk and the memory of this machine, then start the server again."
 _INTERRUPT_SECONDS: Final = 0.05
+_NO_ROOM: Final = (
+    "The answer needs more temporary disk than there is; ask for a shorter range or fewer groups."
+)
 _NOT_OPENED: Final = (
     "could not set lock",
     "permission denied",
@@ -43,6 +47,7 @@ _NOT_OPENED: Final = (
     "too many open files",
     "out of memory",
 )
+SPILL_MEGABYTES: Final = 4_096
 FOLD_EVENTS: Final = 122_880  # one row group
 _INSERT: Final = "INSERT INTO event SELECT * FROM batch"
 _CELL: Final = "quarter, scope_id, kind, type, product_ref, meter, outcome"
@@ -79,27 +84,38 @@ class DuckWarehouse:
     """A file that cannot be read, or has another schema, is set aside and made again from the log.
 
     memory_megabytes: what DuckDB may use; larger work spills to disk, beside the file.
+    spill_megabytes: the most that all questions together spill.
+    questions_at_once: the caller asks no more at once; readiness has threads besides.
     fold_events: how many events gather until they are added to the rollup; questions read them one by one.
     """
 
     name = "warehouse"
 
     def __init__(
-        self, path: Path, memory_megabytes: int, threads: int, fold_events: int = FOLD_EVENTS
+        self,
+        path: Path,
+        memory_megabytes: int,
+        threads: int,
+        fold_events: int = FOLD_EVENTS,
+        *,
+        spill_megabytes: int = SPILL_MEGABYTES,
+        questions_at_once: int = _QUESTIONS_AT_ONCE,
     ) -> None:
         self._path = path
         self._memory_megabytes = memory_megabytes
+        self._spill = str(path.with_suffix(".spill"))
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_megabytes}MB",
             "threads": threads,
-            "temp_directory": str(path.with_suffix(".spill")),
+            "temp_directory": self._spill,
+            "max_temp_directory_size": f"{spill_megabytes}MB",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "preserve_insertion_order": False,
             "wal_autocheckpoint": "64MB",  # fewer, longer stalls: p99 of questions under load halves
         }
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._questions = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, "meterhouse-question")
+        self._questions = ThreadPoolExecutor(questions_at_once + _SPARE_THREADS, "meterhouse-question")
         self._writing = RLock()
         self._fold_events = fold_events
         self._answers_from = 0
@@ -191,6 +207,10 @@ class DuckWarehouse:
         except duckdb.ConnectionException:  # closed under it, by a recovery
             raise WarehouseUnavailable from None
         except duckdb.Error as error:
+            if isinstance(error, _BROKEN) and self._spill in str(error):
+                # The disk is full: the file itself is not to blame.
+                _logger.warning("warehouse_cannot_spill", error=str(error))
+                raise QueryTooLarge(_NO_ROOM) from None
             if not _is_damage(error) and not isinstance(error, _BROKEN):
                 raise
             _logger.exception("warehouse_question_failed")
