@@ -42,6 +42,9 @@ from meterhouse.settings import Settings
 from meterhouse.stores.embedded import rebuild
 from meterhouse.stores.embedded.accounts.fold import differing, fold
 from meterhouse.stores.embedded.accounts.state import Accounts
+from meterhouse.stores.embedded.backup.manifest import Manifest
+from meterhouse.stores.embedded.backup.restoring import Restored, restore
+from meterhouse.stores.embedded.backup.writing import back_up as write_backup
 from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.checks import books, derived, machine
@@ -300,6 +303,20 @@ async def rebuild_ledger(settings: Settings, report: Callable[[int, int], None])
             differences = differing(accounts, made)
     rebuild.swap_directory(fresh, data / _LEDGER)
     return entries, differences
+
+
+def back_up(settings: Settings, target: Path, report: Callable[[int, int], None]) -> Manifest:
+    """Bring the backup in `target` up to date, also while a server runs; see `writing.back_up`."""
+    data = Path(settings.data)
+    _check_exists(data)
+    return write_backup(data / "meterhouse.db", target, now(), report)
+
+
+def restore_backup(
+    settings: Settings, source: Path, to_position: int | None, report: Callable[[int, int], None]
+) -> Restored:
+    """Restore a backup into an empty or missing data directory; see `restoring.restore`."""
+    return restore(source, Path(settings.data), to_position, report)
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:

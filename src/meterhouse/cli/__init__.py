@@ -18,6 +18,8 @@ _COMMANDS: Final = {
     "settings": "settings.settings",
     "import": "import_.import_",
     "export": "export.export",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
     "rebuild": "rebuild.rebuild",
     "doctor": "doctor.doctor",
     "demo": "demo.demo",

@@ -11,7 +11,7 @@ from typing import Final
 from meterhouse.model.event import from_microseconds, to_microseconds
 from meterhouse.model.finding import Finding, Health
 
-_RESTORE: Final = "Stop the server, keep the file, and restore the last backup (docs/operating.md)."
+_RESTORE: Final = "Stop the server, keep the file, and restore the last backup (docs/operating.md, Backup)."
 _BUSY_SECONDS: Final = 10.0
 _CLOCK_SLACK_US: Final = 1_000_000
 
