@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import load, rows
+from bench import backup, load, rows
 from bench.dataset import CUSTOMERS, dataset
 from bench.ledger import ledger
 from bench.rows import Row, Scale
@@ -59,6 +59,7 @@ def _measure(data: Path, scale: Scale, *, large: bool) -> list[Row]:
         found += rows.one_event_per_request(work, scale)
         found += rows.metering(ledger(data, scale.metered), work, scale)
         found += rows.freshness(keyed, work, scale)
+        found += backup.backing_up(keyed, work, scale)
     found += rows.bulk(keyed, work, scale)
     shutil.rmtree(work, ignore_errors=True)
     return sorted(found, key=lambda row: row.unit != "×")

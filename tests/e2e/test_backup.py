@@ -157,6 +157,22 @@ def test_restored_server_answers_as_the_one_that_was_backed_up(tmp_path: Path) -
     assert "all is as it was" in ok("rebuild", "--ledger", "--data", tmp_path / "restored").stdout
 
 
+def test_ledger_follows_a_log_that_was_cut_short(tmp_path: Path) -> None:
+    """Credits, holds and purchases whose later effects were left out."""
+    with Server(tmp_path / "data") as server:
+        said = {"METERHOUSE_URL": server.url, "METERHOUSE_API_KEY": server.key()}
+        demo = run("demo", "--backfill-days", "1", "--events", "500", "--customers", "8", environment=said)
+        assert demo.status == 0, demo.stderr
+        assert server.stop() == 0
+    ok("backup", tmp_path / "backup", "--data", tmp_path / "data")
+    position = held(tmp_path / "backup").position // 2
+    restored = tmp_path / "restored"
+    ok("restore", tmp_path / "backup", "--data", restored, "--to-position", str(position))
+    assert answers(restored)
+    assert "all is as it was" in ok("rebuild", "--ledger", "--data", restored).stdout
+    lines(restored, status=0)
+
+
 def test_second_backup_copies_only_new_records(data: Path, backup: Path) -> None:
     before = held(backup)
     ok("backup", backup, "--data", data)
