@@ -39,7 +39,7 @@ test-install: $(INSTALLED)  ## each documented way to install, in an environment
 	$(BIN)/pytest -m install tests/install
 
 soak: $(INSTALLED)  ## the long runs of the fault tests
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak -rP  # with their figures; SOAK_SECONDS=60 shortens the growth run
 
 format: $(INSTALLED)
 	$(BIN)/ruff format

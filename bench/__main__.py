@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench import load, rows
+from bench import backup, load, rows
 from bench.dataset import CUSTOMERS, dataset
 from bench.ledger import ledger
 from bench.rebuilding import rebuilding
@@ -61,6 +61,7 @@ def _measure(data: Path, scale: Scale, *, large: bool) -> list[Row]:
         found += rows.metering(ledger(data, scale.metered), work, scale)
         found += rows.freshness(keyed, work, scale)
         found += rebuilding(keyed, work, scale)
+        found += backup.backing_up(keyed, work, scale)
     found += rows.bulk(keyed, work, scale)
     shutil.rmtree(work, ignore_errors=True)
     return sorted(found, key=lambda row: row.unit != "×")

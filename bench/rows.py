@@ -14,7 +14,7 @@ from bench import load
 from bench.dataset import copy, customer, dataset, disk_bytes
 from bench.servers import Meterhouse, hour_ago, meterhouse, peer, pin
 
-_FIRST_CUSTOMER: Final = "cus_3C4D5E6F"
+FIRST_CUSTOMER: Final = "cus_3C4D5E6F"
 
 
 class Scale(Struct, frozen=True):
@@ -65,7 +65,7 @@ def one_event_per_request(work: Path, scale: Scale) -> list[Row]:
             targets = {"meterhouse": ours.url, "bare": bare, "postgres": database}
             for _ in range(scale.runs):
                 for name, url in targets.items():
-                    loaded = load.single(url, ours.key, _FIRST_CUSTOMER, scale.seconds)
+                    loaded = load.single(url, ours.key, FIRST_CUSTOMER, scale.seconds)
                     _require(loaded.bad == 0, f"{name}: {loaded.bad} bad answers")
                     rates[name].append(loaded.requests_per_second)
             _wait_until_seen(ours)
@@ -155,7 +155,7 @@ def freshness(data: Path, work: Path, scale: Scale) -> list[Row]:
     with meterhouse(copy(data, work / "fresh")) as ours:
         acknowledged = ours.count()
         stop = threading.Event()
-        events = [{"type": "usage.api_call", "customerRef": _FIRST_CUSTOMER, "units": 1}] * 100
+        events = [{"type": "usage.api_call", "customerRef": FIRST_CUSTOMER, "units": 1}] * 100
         lock = threading.Lock()
 
         def send() -> None:
@@ -185,7 +185,7 @@ def freshness(data: Path, work: Path, scale: Scale) -> list[Row]:
         rate = (acknowledged - first) / (time.perf_counter() - started)
     _require(rate > 9_000, f"only {rate:.0f} events/s were sent")
     return [
-        Row("acknowledged until in an answer, p99, at 10 000 events/s", _share(waits, 0.99) * 1000, "ms", "fsync", 1000, 250, lower_is_better=True),
+        Row("acknowledged until in an answer, p99, at 10 000 events/s", share(waits, 0.99) * 1000, "ms", "fsync", 1000, 250, lower_is_better=True),
     ]  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def questions(data: Path, work: Path, scale: Scale) -> list[Row]:
             rows.append(
                 Row(
                     f"question: {name}, p95",
-                    _share(waits, 0.95) * 1000,
+                    share(waits, 0.95) * 1000,
                     "ms",
                     "",
                     100,
@@ -264,7 +264,7 @@ def _wait_until_seen(ours: Meterhouse, kind: str = "usage") -> float:
     return time.perf_counter() - started
 
 
-def _share(values: list[float], share: float) -> float:
+def share(values: list[float], share: float) -> float:
     """Nearest-rank percentile."""
     return sorted(values)[max(0, -(-int(len(values) * share * 100) // 100) - 1)]
 

@@ -48,6 +48,9 @@ from meterhouse.settings import Settings
 from meterhouse.stores.embedded import rebuild, swap
 from meterhouse.stores.embedded.accounts.fold import differing, fold
 from meterhouse.stores.embedded.accounts.state import Accounts
+from meterhouse.stores.embedded.backup.manifest import Manifest
+from meterhouse.stores.embedded.backup.restoring import Restored, restore
+from meterhouse.stores.embedded.backup.writing import back_up as write_backup
 from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.checks import agreement, books, columns, derived, machine
@@ -400,6 +403,20 @@ async def verify(settings: Settings, report: Callable[[str, int, int], None]) ->
             return Verified(last, rebuild.log_events(database), keys, rows, held)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def back_up(settings: Settings, target: Path, report: Callable[[int, int], None]) -> Manifest:
+    """Bring the backup in `target` up to date, also while a server runs; see `writing.back_up`."""
+    data = Path(settings.data)
+    _check_exists(data)
+    return write_backup(data / "meterhouse.db", target, now(), report)
+
+
+def restore_backup(
+    settings: Settings, source: Path, to_position: int | None, report: Callable[[int, int], None]
+) -> Restored:
+    """Restore a backup into an empty or missing data directory; see `restoring.restore`."""
+    return restore(source, Path(settings.data), to_position, report)
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:

@@ -66,9 +66,15 @@ def test_the_compose_file_builds_that_image_and_keeps_its_data() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    unit = (ROOT / "deploy/meterhouse.service").read_text(encoding="utf-8")
-    path = tmp_path / "meterhouse.service"
-    path.write_text(unit.replace("/opt/meterhouse/bin/meterhouse", "/bin/true"), encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    "name", ["meterhouse.service", "meterhouse-backup.service", "meterhouse-backup.timer"]
+)
+def test_systemd_accepts_the_unit(tmp_path: Path, name: str) -> None:
+    for unit in (ROOT / "deploy").glob("meterhouse*"):
+        text = unit.read_text(encoding="utf-8")
+        placed = re.sub(r"/opt/meterhouse/(bin/meterhouse|backup\.sh)", "/bin/true", text)
+        (tmp_path / unit.name).write_text(placed, encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", tmp_path / name], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

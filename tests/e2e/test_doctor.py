@@ -1,4 +1,4 @@
-"""`meterhouse doctor` names what is wrong, and nothing else; and a backup is what the docs say it is."""
+"""`meterhouse doctor` names what is wrong, and nothing else."""
 
 import shutil
 import sqlite3
@@ -232,29 +232,6 @@ def test_a_directory_that_is_none_is_said_and_not_made(tmp_path: Path) -> None:
     assert done.status == 1
     assert "is no data directory" in done.stderr
     assert not (tmp_path / "typo").exists()
-
-
-def test_a_backup_taken_while_serving_has_everything_up_to_then(healthy: Path, tmp_path: Path) -> None:
-    """As docs/operating.md says: meterhouse.db alone is enough."""
-    data = Path(shutil.copytree(healthy, tmp_path / "data"))
-    restored = tmp_path / "restored"
-    restored.mkdir(mode=0o700)
-    with Server(data) as server:
-        key = server.key()
-        with (
-            closing(sqlite3.connect(data / "meterhouse.db")) as source,
-            closing(sqlite3.connect(restored / "meterhouse.db")) as target,
-        ):
-            source.backup(target)
-        publish(server, key, "after the backup")
-    with Server(restored) as server:
-        with server.client(key) as client:
-            again = [EVENT | {"idempotencyKey": f"a-{row}"} for row in range(100)]
-            answer = client.post("/v1/sdk/events/bulk", json={"events": again}).json()
-            assert answer["duplicates"] == 100, "the keys are known from the log"
-        publish(server, key, "d")
-        assert server.stop() == 0
-    assert "400 events, as many as the log" in lines(restored, status=0)["warehouse"]
 
 
 def test_a_damaged_record_ends_each_command_that_reads_it_in_a_sentence(data: Path) -> None:

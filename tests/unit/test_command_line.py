@@ -34,7 +34,8 @@ COMMANDS = list(commands())
 ON_DATA = [
     (path, command)
     for path, command in COMMANDS
-    if path != ("serve",) and any(param.name == "data" for param in command.params)
+    if path not in {("serve",), ("restore",)}  # these two make it
+    and any(param.name == "data" for param in command.params)
 ]
 
 

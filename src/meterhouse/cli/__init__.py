@@ -19,6 +19,8 @@ _COMMANDS: Final = {
     "settings": "settings.settings",
     "import": "import_.import_",
     "export": "export.export",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
     "rebuild": "rebuild.rebuild",
     "verify": "verify.verify",
     "doctor": "doctor.doctor",

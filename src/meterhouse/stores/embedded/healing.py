@@ -104,7 +104,8 @@ class Healing:
     def close_gap(self, position: int) -> None:
         """On the writer's thread: bring parts to the log's end after the disk refused them a write.
 
-        Raises LogUnavailable: it still does, or a record in the gap is damaged. A part that turns out to be damaged is left to `run`.
+        Raises LogUnavailable: it still does, or a record in the gap is damaged. A part that turns out to be
+        damaged is left to `run`.
         """
         if all(part.follower.position >= position for part in self._parts if part.follower.whole):
             return

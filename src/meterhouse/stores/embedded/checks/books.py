@@ -13,7 +13,7 @@ from meterhouse.model.finding import Finding, Health
 from meterhouse.stores.embedded.digests import Examined, examine
 from meterhouse.stores.embedded.migrations import difference, scripts
 
-_RESTORE: Final = "Stop the server, keep the file, and restore the last backup (docs/operating.md)."
+_RESTORE: Final = "Stop the server, keep the file, and restore the last backup (docs/operating.md, Backup)."
 _BUSY_SECONDS: Final = 10.0
 _CLOCK_SLACK_US: Final = 1_000_000
 _MOST_DAMAGES: Final = 1_000
