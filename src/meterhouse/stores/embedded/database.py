@@ -18,6 +18,7 @@ from typing import TypeVar
 import structlog
 
 from meterhouse.model.errors import LogUnavailable
+from meterhouse.stores.embedded.directories import make_private
 
 T = TypeVar("T")
 _BUSY_SECONDS = 10.0  # the command line may hold the write lock for a moment
@@ -47,7 +48,7 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         with suppress(FileExistsError):  # what SQLite makes, everybody may read; its WAL is as its file
             path.touch(mode=0o600, exist_ok=False)
         self.path = path

@@ -18,6 +18,7 @@ from meterhouse.model.question import Aggregate, Filter, UsageQuestion
 from meterhouse.model.units import join
 from meterhouse.ports import Warehouse
 from meterhouse.stores.embedded.database import Database
+from meterhouse.stores.embedded.directories import sync
 
 BESIDE: Final = "warehouse.new.duckdb"
 UNREADABLE: Final = (sqlite3.DatabaseError, zstandard.ZstdError, msgspec.DecodeError)
@@ -116,11 +117,7 @@ def swap(fresh: Path, old: Path) -> None:
         os.fsync(file.fileno())
     _wal(old).unlink(missing_ok=True)
     fresh.replace(old)
-    directory = os.open(old.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync(old.parent)
 
 
 def swap_directory(fresh: Path, old: Path) -> None:
