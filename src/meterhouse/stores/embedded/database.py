@@ -19,6 +19,7 @@ import structlog
 
 from meterhouse import pools
 from meterhouse.model.errors import LogUnavailable, QueryTooLarge
+from meterhouse.stores.embedded.directories import make_private
 from meterhouse.stores.embedded.migrations import migrate
 
 P = ParamSpec("P")
@@ -82,7 +83,7 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         with suppress(FileExistsError):  # what SQLite makes, everybody may read; its WAL is as its file
             path.touch(mode=0o600, exist_ok=False)
         self.path = path

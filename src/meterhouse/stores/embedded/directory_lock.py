@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from meterhouse.stores.embedded.directories import make_private
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -25,7 +27,7 @@ class DirectoryLock:
                 "Meterhouse runs on Linux and macOS. This system cannot lock the data directory (flock); "
                 "on Windows, run it in WSL 2 or in a container."
             )
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(directory)
         self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

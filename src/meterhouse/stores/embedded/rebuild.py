@@ -18,7 +18,7 @@ from meterhouse.model.question import Aggregate, Filter, UsageQuestion
 from meterhouse.model.units import join
 from meterhouse.ports import Warehouse
 from meterhouse.stores.embedded.database import Database
-from meterhouse.stores.embedded.swap import fsync_directory
+from meterhouse.stores.embedded.directories import sync
 
 BESIDE: Final = "warehouse.new.duckdb"
 UNREADABLE: Final = (sqlite3.DatabaseError, zstandard.ZstdError, msgspec.DecodeError)
@@ -117,7 +117,7 @@ def swap(fresh: Path, old: Path) -> None:
         os.fsync(file.fileno())
     _wal(old).unlink(missing_ok=True)
     fresh.replace(old)
-    fsync_directory(old.parent)
+    sync(old.parent)
 
 
 def _wal(warehouse: Path) -> Path:

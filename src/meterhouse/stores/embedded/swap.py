@@ -3,10 +3,10 @@
 Everything here is done by a process that holds the data directory's lock.
 """
 
-import os
 from pathlib import Path
 from typing import Final
 
+from meterhouse.stores.embedded.directories import sync
 from meterhouse.stores.embedded.set_aside import delete
 
 _DIRECTORIES: Final = ("keys", "ledger")
@@ -29,7 +29,7 @@ def swap_directory(path: Path) -> None:
     delete(old)
     path.rename(old)
     fresh(path).rename(path)
-    fsync_directory(path.parent)
+    sync(path.parent)
     delete(old)
 
 
@@ -39,7 +39,7 @@ def finish(data: Path) -> None:
         old = path.with_name(path.name + _OLD)
         if old.exists() and not path.exists() and fresh(path).exists():
             fresh(path).rename(path)  # it was whole before the old one was moved away
-            fsync_directory(data)
+            sync(data)
         delete(old)
         delete(fresh(path))
 
@@ -48,14 +48,6 @@ def leftovers(data: Path) -> list[Path]:
     """Return what `finish` would finish or remove."""
     beside = [data / f"{name}{end}" for name in _DIRECTORIES for end in (_FRESH, _OLD)]
     return [path for path in beside if path.exists()]
-
-
-def fsync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def check_log_is_there(data: Path) -> None:
