@@ -21,8 +21,16 @@ async def test_a_merchant_is_shown_by_the_providers_name_until_it_says_more(
     assert ok(await stranger.get("/v1/sdk/merchant")) == {"displayName": "rival", "legalName": "rival"}
 
 
-async def test_platform_values_are_empty_without_card_payments(client: Client) -> None:
-    assert ok(await client.get("/v1/sdk/platform-config")) == {}
+async def test_platform_values_name_the_provider_and_environment_of_the_key(
+    service: Service, client: Client, live: Client, stranger: Client
+) -> None:
+    for caller, name, environment in (
+        (client, "default", "sandbox"), (live, "default", "live"), (stranger, "rival", "sandbox"),
+    ):  # fmt: skip
+        scope = await service.catalog.providers.scope(name, Environment(environment))
+        assert ok(await caller.get("/v1/sdk/platform-config")) == {
+            "providerRef": scope.provider_ref, "environment": environment,
+        }  # fmt: skip
 
 
 async def test_every_write_is_in_the_audit_with_who_did_it(client: Client, stranger: Client) -> None:

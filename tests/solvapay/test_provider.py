@@ -18,4 +18,4 @@ async def test_the_client_reads_the_merchant(call: Either, shop: Shop) -> None:
 
 async def test_the_client_reads_the_platforms_values(call: Either, shop: Shop) -> None:
     assert await call("platform.get_config") == PlatformConfig()
-    assert shop.read("/v1/sdk/platform-config") == {}
+    assert shop.read("/v1/sdk/platform-config")["environment"] == "sandbox"

@@ -54,4 +54,9 @@ def deliver(stand_in: StandInOnPort, spool_dir: Path) -> None:
     """As the next start of the program would."""
     with EventBuffer(Meterhouse("sk_sandbox_1", stand_in.url), spool_dir=spool_dir) as buffer:
         buffer.flush(WAIT_SECONDS)
-    assert list((spool_dir / "sandbox").iterdir()) == []
+    assert lanes(spool_dir) == []
+
+
+def lanes(spool_dir: Path) -> list[Path]:
+    """What waits on disk, of every key."""
+    return [*spool_dir.rglob("lock"), *spool_dir.rglob("*.ndjson")]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
@@ -22,7 +22,12 @@ WAIT_SECONDS = 30.0  # for what happens at once; a test that waits so long fails
 
 
 class StandIn:
-    """away: answers 503. unknown: customers it rejects. most_bytes: above it, 413."""
+    """away: answers 503. unknown: customers it rejects. most_bytes: above it, 413.
+
+    provider: the provider of every key, as `/v1/sdk/platform-config` answers.
+    """
+
+    provider: ClassVar = {"providerRef": "prv_1", "environment": "sandbox"}
 
     def __init__(self) -> None:
         self.away = False
@@ -64,6 +69,8 @@ class StandIn:
         return {"status": status, "eventId": f"evt_{key}"}
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(503) if self.away else httpx.Response(200, json=self.provider)
         status, answer = self.answer(plain(request.headers.get("content-encoding"), request.read()))
         return httpx.Response(status, json=answer)
 
@@ -80,7 +87,12 @@ class StandInOnPort(StandIn):
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, answer = stand_in.answer(plain(self.headers.get("Content-Encoding"), body))
+                self._answer(*stand_in.answer(plain(self.headers.get("Content-Encoding"), body)))
+
+            def do_GET(self) -> None:
+                self._answer(503 if stand_in.away else 200, stand_in.provider)
+
+            def _answer(self, status: int, answer: object) -> None:
                 text = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))

@@ -17,6 +17,7 @@ from meterhouse_sdk import (
     _sender,
 )
 from meterhouse_sdk._queue import MAX_BATCH_BYTES, MemoryQueue
+from sdk.python.tests.processes import lanes
 from sdk.python.tests.stand_in import NEVER, WAIT_SECONDS, StandIn, add, opened
 from tests.e2e.wait import until
 
@@ -78,7 +79,7 @@ def test_what_close_leaves_on_disk_is_sent_by_the_next_buffer(tmp_path: Path) ->
         assert sorted(stand_in.events) == sorted(keys)
         assert following.delivered_events == 7
     assert [path.name for path in tmp_path.iterdir()] == ["sandbox"]
-    assert list((tmp_path / "sandbox").iterdir()) == []
+    assert lanes(tmp_path) == []
 
 
 def test_what_another_process_leaves_is_sent_by_one_that_lives(
@@ -135,8 +136,9 @@ def test_what_waits_is_synced_before_a_request_that_may_take_long(
     before_requests: list[bool] = []
 
     def server(request: httpx.Request) -> httpx.Response:
-        before_requests.append(bool(synced))
-        synced.clear()
+        if request.method == "POST":
+            before_requests.append(bool(synced))
+            synced.clear()
         return stand_in._handle(request)
 
     client = Meterhouse("sk_sandbox_1", "http://h", transport=httpx.MockTransport(server))
@@ -202,7 +204,7 @@ def test_sandbox_and_live_never_meet_in_one_spool(tmp_path: Path) -> None:
     with opened(stand_in, tmp_path) as sandbox:
         sandbox.flush()
         assert stand_in.events == {}
-    with EventBuffer(Meterhouse("sk_live_2", "http://h", transport=transport), spool_dir=tmp_path) as again:
+    with EventBuffer(Meterhouse("sk_live_1", "http://h", transport=transport), spool_dir=tmp_path) as again:
         again.flush()
     assert len(stand_in.events) == 1
 

@@ -17,8 +17,10 @@ from meterhouse.query.cursors import read_cursor, write_cursor
 
 
 class PlatformConfig(Struct, rename="camel", omit_defaults=True):
-    """Empty unless card payments are configured."""
+    """provider_ref, environment: the scope of the caller's key. The rest is absent without card payments."""
 
+    provider_ref: str
+    environment: Environment
     stripe_publishable_key: str | None = None
 
 
@@ -53,9 +55,12 @@ class ProviderRoutes:
         return await self._providers.merchant(caller.scope.provider_ref)
 
     async def platform_config(self, caller: NamedDependency[Caller]) -> PlatformConfig:
-        """Get what a browser may know of this server."""
-        is_live = caller.scope.environment is Environment.LIVE
-        return PlatformConfig(self._stripe_publishable_key if is_live else None)
+        """Get the provider and environment of the key, and the values that a browser needs for payments."""
+        scope = caller.scope
+        is_live = scope.environment is Environment.LIVE
+        return PlatformConfig(
+            scope.provider_ref, scope.environment, self._stripe_publishable_key if is_live else None
+        )
 
     async def audit(
         self,

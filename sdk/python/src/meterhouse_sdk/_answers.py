@@ -232,8 +232,10 @@ class Merchant(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class PlatformConfig(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Values a browser may see. None: not configured."""
+    """The scope of the key, and values a browser may see. None: not configured, or not said by the server."""
 
+    provider_ref: str | None = None
+    environment: str | None = None
     stripe_publishable_key: str | None = None
 
 

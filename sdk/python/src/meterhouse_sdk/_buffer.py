@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,13 +16,13 @@ from typing import Any, Final, Self
 from meterhouse_sdk._client import Meterhouse
 from meterhouse_sdk._errors import BufferClosed, NotDelivered
 from meterhouse_sdk._exit import at_exit, not_at_exit
+from meterhouse_sdk._lanes import Spool
 from meterhouse_sdk._new_event import NewEvent, to_line
 from meterhouse_sdk._outbox import Limits, Outbox, RejectedEvent
 from meterhouse_sdk._publish import MAX_BULK_EVENTS, new_key
 from meterhouse_sdk._queue import MemoryQueue, Queue
 from meterhouse_sdk._sender import Sender
 from meterhouse_sdk._settings import Settings
-from meterhouse_sdk._spool import Lane, orphans
 
 _GRACE_SECONDS: Final = 0.5  # for the thread to end after its deadline
 _logger: Final = logging.getLogger("meterhouse_sdk")
@@ -39,7 +39,7 @@ class EventBuffer:
 
     client: where to, also the `settings` of an AsyncMeterhouse; None: as `Meterhouse()`, from the
         environment. The buffer uses connections of its own.
-    spool_dir: on a local disk, of one provider; sandbox and live are kept apart in it.
+    spool_dir: on a local disk. Providers, and sandbox and live, are kept apart in it.
     max_batch_events, max_delay_seconds: a batch is sent when so many wait, or the oldest has so long.
     max_memory_events: how many may wait without a spool_dir. With one, memory holds a single batch.
     max_spool_bytes: how much may wait on disk, for each process.
@@ -69,10 +69,11 @@ class EventBuffer:
         if max_delay_seconds < 0 or max_memory_events < 1 or max_spool_bytes < 1:
             raise ValueError("max_delay_seconds must be 0 or more, the other bounds 1 or more")
         self._client = client if isinstance(client, Meterhouse) else _client(client)
-        self._spool = None if spool_dir is None else _spool(Path(spool_dir), self._client.settings.api_key)
+        self._spool = None
+        if spool_dir is not None:
+            self._spool = Spool(Path(spool_dir), self._client.settings, max_spool_bytes)
         self._limits = Limits(max_batch_events, max_delay_seconds)
         self._max_memory_events = max_memory_events
-        self._max_spool_bytes = max_spool_bytes
         self._on_rejected = on_rejected
         self._exit_timeout_seconds = exit_timeout_seconds
         self._closed = False
@@ -217,14 +218,14 @@ class EventBuffer:
     def _queue(self) -> Queue:
         if self._spool is None:
             return MemoryQueue(self._max_memory_events)
-        return Lane.create(self._spool, self._max_spool_bytes)
+        return self._spool.create()
 
     def _start(self, outbox: Outbox) -> None:
         with self._opening:
             if self._thread is not None or self._closed:
                 return
             connect = self._client.without_retries
-            self._sender = Sender(outbox, connect, self._adopt, self._on_rejected or _ignore)
+            self._sender = Sender(outbox, connect, self._spool, self._on_rejected or _ignore)
             thread = threading.Thread(target=self._sender.run, name="meterhouse-buffer", daemon=True)
             try:
                 thread.start()
@@ -232,9 +233,6 @@ class EventBuffer:
                 outbox.failed(error, 0.0)
             else:
                 self._thread = thread
-
-    def _adopt(self) -> Iterator[Lane]:
-        return iter(()) if self._spool is None else orphans(self._spool)
 
     def _close_at_exit(self) -> None:
         try:
@@ -275,12 +273,6 @@ def _client(settings: Settings | None) -> Meterhouse:
     if settings is None:
         return Meterhouse()
     return Meterhouse(settings.api_key, settings.base_url, timeout_seconds=settings.timeout_seconds)
-
-
-def _spool(spool_dir: Path, api_key: str) -> Path:
-    """Keep environments apart: what was added with a sandbox key is never sent with a live one."""
-    environment = next((name for name in ("sandbox", "test", "live") if f"_{name}_" in api_key), "other")
-    return spool_dir.absolute() / environment
 
 
 def _not_delivered(waiting: int, rejected: int, outbox: Outbox) -> NotDelivered:

@@ -133,7 +133,7 @@ def merchant() -> Operation[Merchant]:
 
 
 def platform_config() -> Operation[PlatformConfig]:
-    """Return the platform's values that a browser may see."""
+    """Return the provider and environment of the key, and the values that a browser may see."""
     reply = yield Request("GET", "/v1/sdk/platform-config", repeatable=True)
     return read(reply, PlatformConfig)
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -12,12 +12,13 @@ from meterhouse_sdk._answers import EventResult
 from meterhouse_sdk._client import Meterhouse
 from meterhouse_sdk._error import FieldError, MeterhouseError
 from meterhouse_sdk._errors import PayloadTooLarge
+from meterhouse_sdk._lanes import Spool
 from meterhouse_sdk._new_event import from_line
 from meterhouse_sdk._outbox import Outbox, RejectedEvent
 from meterhouse_sdk._protocol import RetryPolicy
 from meterhouse_sdk._publish import publish_lines
 from meterhouse_sdk._queue import Queue
-from meterhouse_sdk._spool import Lane
+from meterhouse_sdk._spool import Lane  # noqa: TC001 - as the other modules are imported
 
 WHILE_AWAY: Final = RetryPolicy(
     max_retries=2**63, first_wait_seconds=0.5, longest_wait_seconds=30.0, longest_retry_after_seconds=600.0
@@ -39,7 +40,7 @@ _sendable: Final = msgspec.json.Decoder(_Sendable)
 class Sender:
     """What the thread does, in `run`; it ends when the outbox is closing.
 
-    adopt: takes over the lanes of processes that are gone.
+    spool: has the lanes that ended processes have left; None without a spool.
     report: is told of every rejected event, in this thread, before the event is given up.
     """
 
@@ -47,12 +48,12 @@ class Sender:
         self,
         outbox: Outbox,
         connect: Callable[[], Meterhouse],
-        adopt: Callable[[], Iterable[Lane]],
+        spool: Spool | None,
         report: Callable[[RejectedEvent], object],
     ) -> None:
         self._outbox = outbox
         self._connect = connect
-        self._adopt = adopt
+        self._spool = spool
         self._report = report
         self._client: Meterhouse | None = None
         self._foreign: list[Lane] = []
@@ -87,7 +88,7 @@ class Sender:
 
     def _step(self) -> None:
         try:
-            if time.monotonic() >= self._adopt_at:
+            if time.monotonic() >= max(self._adopt_at, self._outbox.retry_at):
                 self._look_for_orphans()
             queue = self._due()
             if queue is None:
@@ -107,8 +108,11 @@ class Sender:
             return nothing_waits or outbox.gave_up or time.monotonic() >= outbox.close_by
 
     def _look_for_orphans(self) -> None:
+        """Adopt lanes. Raises MeterhouseError when the server must name the provider first and is away."""
+        if self._spool is not None:
+            self._client = self._client or self._connect()
+            self._foreign.extend(self._spool.orphans(self._client))
         self._adopt_at = time.monotonic() + _ADOPT_SECONDS
-        self._foreign += self._adopt()
         self._outbox.found(self._foreign_events())
 
     def _due(self) -> Queue | None:
@@ -169,6 +173,8 @@ class Sender:
         for each in rejected:
             self._tell(each)
         queue.drop(batch)
+        if self._spool is not None:
+            self._spool.note_provider(self._client)
         delivered = sum(result.status != "rejected" for result in results)
         self._outbox.settle(len(batch.lines) * own, self._foreign_events(), rejected, delivered)
 

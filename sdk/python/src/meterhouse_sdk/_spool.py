@@ -1,8 +1,10 @@
-"""Events that wait on disk: they outlive the process, and are sent by whoever comes next.
+"""Events that wait on disk: they outlive the process, and another process with the same provider sends them.
 
-    <spool_dir>/<environment>/<lane>/lock              held (flock) by the process that owns the lane
-                                     00000001.ndjson   events, one a line, oldest first
-                                     00000002.ndjson   …
+    <lane>/lock              held (flock) by the process that owns the lane
+           00000001.ndjson   events, one a line, oldest first
+           00000002.ndjson   …
+
+`_lanes` says where lanes lie and which process may send which lane.
 
 A lane belongs to one process at a time. The kernel releases its lock when the process dies, however it
 dies; any other process may then adopt the lane. An event is written before `append` returns, by one
