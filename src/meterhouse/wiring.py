@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,16 +45,19 @@ from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.checks import books, derived, machine
+from meterhouse.stores.embedded.clock import SteadyClock, machine_time, watch
 from meterhouse.stores.embedded.database import Database, heartbeat
 from meterhouse.stores.embedded.directory_lock import DirectoryInUse, DirectoryLock
 from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
-from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 
 _WAREHOUSE: Final = "warehouse.duckdb"
 _LEDGER: Final = "ledger"
+
+
+now: Final = machine_time
 
 
 class Service(Struct, frozen=True):
@@ -67,17 +70,15 @@ class Service(Struct, frozen=True):
     """Return once every event acknowledged so far is in every answer."""
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 @asynccontextmanager
 async def open_service(
-    settings: Settings, now: Callable[[], datetime] = now, live: PaymentProcessor | None = None
+    settings: Settings,
+    now: Callable[[], datetime] | None = None,
+    live: PaymentProcessor | None = None,
 ) -> AsyncIterator[Service]:
     """Open the stores, build the service on them, and close them afterwards.
 
-    now: its clock. live: takes payments in live, in the place of what the settings say.
+    now: its clock; None: a steady one. live: takes payments in live, in the place of what the settings say.
     Raises RuntimeError with a sentence for the operator, as when the data directory is in use.
     """
     data = Path(settings.data)
@@ -89,16 +90,16 @@ async def open_service(
         closing(Database(data / "meterhouse.db")) as database,  # closes first: what waits is still stored
         ExitStack() as stack,
     ):
+        now = now or SteadyClock()
         log = SqliteLog(
-            database, index, accounts, settings.max_waiting_events, lambda: to_microseconds(steady())
+            database, index, accounts, settings.max_waiting_events, lambda: to_microseconds(now())
         )
-        steady = SteadyClock(now, log.clock)
         warehouse = stack.enter_context(closing(_open_warehouse(data / _WAREHOUSE, settings)))
         derived = (index.position, accounts.follower.position, await warehouse.position())
         _check_not_older(data, log.position, *derived)
         warehouse.answer_from(log.position)
-        catalog = open_catalog(database, steady)
-        ledger = SqliteLedger(database, accounts, log, steady)
+        catalog = open_catalog(database, now)
+        ledger = SqliteLedger(database, accounts, log, now)
         runner = Runner(log, settings.consumer_batch_events, settings.consumer_pause_ms / 1000)
 
         async def ready() -> None:
@@ -108,22 +109,23 @@ async def open_service(
 
         sandbox = SandboxProcessor(SqliteSandboxIntents(database))
         processors = Processors(sandbox, live)
-        usage = UsageQueries(warehouse, catalog.directory, steady)
-        ingest = Ingest(log, catalog.directory, steady)
-        metering = _metering(ledger, catalog, ingest, processors, steady, settings)
+        usage = UsageQueries(warehouse, catalog.directory, now)
+        ingest = Ingest(log, catalog.directory, now)
+        metering = _metering(ledger, catalog, ingest, processors, now, settings)
         app = build_app(
             ingest,
             Queries(usage, EventQueries(warehouse, catalog.directory), MeterQueries(catalog.meters, usage)),
             metering,
             catalog,
-            Surroundings(ready, steady, settings.public_url),
+            Surroundings(ready, now, settings.public_url),
         )
         # Last: a start that fails leaves no key behind that nobody was shown.
-        started = await first_start(database, steady, actor="serve", with_key=True)
+        started = await first_start(database, now, actor="serve", with_key=True)
         async with (
             _running(runner.run(warehouse)),
             _running(ExpirySweep(ledger).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
+            _running(watch(now, lambda: log.clock)),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):
             yield Service(app, catalog, started, lambda: runner.catch_up(warehouse))

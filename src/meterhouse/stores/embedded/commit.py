@@ -38,7 +38,7 @@ class Commit:
     """What is stored together, until everybody who waits for it has been told.
 
     position, last_number, ledger: the log's, as they are before; once stored, as they are after it.
-    new_keys, changes, swept: what key index and ledger take once it is on disk.
+    new_keys, changes, swept, opened_until: what key index and ledger take once it is on disk.
     """
 
     begun: bool = False
@@ -49,6 +49,7 @@ class Commit:
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
     changes: Changes = field(default_factory=dict)
     swept: Swept | None = None
+    opened_until: int | None = None
 
 
 class CommitStore:
@@ -83,19 +84,19 @@ class CommitStore:
         recordings = [(each, each.work) for each in commit.waiting if isinstance(each.work, Recording)]
         if not recordings:
             return
-        at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
-        number = next_number(commit.last_number, at)
-        while (decided := self._decide(commit, connection, recordings, at, number)) is None:
+        number = next_number(commit.last_number, now_us)
+        while (decided := self._decide(commit, connection, recordings, now_us, number)) is None:
             recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
         recorder, counts = decided
         counts.write(connection, now_us)
-        commit.ledger = recorder.state
         commit.swept = recorder.swept
+        commit.opened_until = recorder.opened_until
         commit.new_keys.update(recorder.new_keys)
-        commit.last_number = max(commit.last_number, commit.ledger.last_number)
         if body := recorder.finish():
+            commit.ledger = recorder.state
+            commit.last_number = max(commit.last_number, commit.ledger.last_number)
             commit.changes = recorder.changes()
-            self._add(commit, connection, body, number, at)
+            self._add(commit, connection, body, number, now_us)
 
     def _decide(
         self,
@@ -112,7 +113,7 @@ class CommitStore:
         """
         counts = tally.Counts()
         actions = [action for _, recording in recordings for action in recording.actions]
-        book = Book(self._accounts, connection, at)
+        book = Book(self._accounts, connection, at, commit.ledger.clock)
         book.prepare(action for action in actions if isinstance(action, Track))
         book.end_due(_MOST_DUE)
         recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))

@@ -18,7 +18,6 @@ from meterhouse.model.errors import LogUnavailable, Overloaded
 from meterhouse.model.event import Kind, LogRecord, Receipt, Submission
 from meterhouse.model.ledger import Outcomes, Recording
 from meterhouse.stores.embedded.accounts.fold import fold
-from meterhouse.stores.embedded.accounts.layout import LedgerState
 from meterhouse.stores.embedded.accounts.state import Accounts
 from meterhouse.stores.embedded.commit import Commit, CommitStore, Waiting
 from meterhouse.stores.embedded.database import Database, Job
@@ -64,10 +63,8 @@ class SqliteLog:
             "SELECT position, first_number + events - 1 FROM log ORDER BY position DESC LIMIT 1"
         ).fetchone() or (0, 0)
         self._catch_up()
-        (bought_at,) = database.reader().execute("SELECT at FROM purchase_clock").fetchone()
-        state = accounts.state()
-        self._ledger = LedgerState(state.last_number, max(state.clock, bought_at))
-        self._last_number = max(self._last_number, state.last_number)
+        self._ledger = accounts.state()
+        self._last_number = max(self._last_number, self._ledger.last_number)
 
     @property
     def position(self) -> int:
@@ -149,6 +146,8 @@ class SqliteLog:
             self._index.put(commit.new_keys, commit.position)
             self._accounts.follower.put(commit.changes, commit.position)
             self._accounts.swept = commit.swept or self._accounts.swept
+            if commit.opened_until is not None:
+                self._accounts.opened_until = commit.opened_until
         except LogUnavailable as error:  # the log has it all; the next commit tries again
             _logger.warning("behind_the_log", error=str(error.__cause__), position=commit.position)
 
@@ -200,4 +199,5 @@ class SqliteLog:
         for position, kind, first_number, body in rows:
             self._index.put(keys_of(Kind(kind), first_number, body), position)
         fold(reader, self._accounts)
+        self._accounts.opened_until = max(self._accounts.opened_until, self._accounts.state().clock)
         self._accounts.follower.put({}, self._position)

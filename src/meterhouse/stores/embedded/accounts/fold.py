@@ -21,7 +21,7 @@ def fold(
     report: is told each position of the log that is done.
     """
     entries = 0
-    number = accounts.state().last_number
+    number, clock = accounts.state()
     open_ = _Open() if accounts.follower.position == 0 else None
     records = reader.execute(
         "SELECT position, received_at, body FROM log WHERE kind = ? AND position > ? ORDER BY position",
@@ -30,6 +30,7 @@ def fold(
     for position, received_at, body in records:
         record = unpack(Kind.METER, body)
         assert isinstance(record, MeterBody)  # noqa: S101 - as its kind says
+        clock = max(clock, received_at)
         rows = Rows(accounts, reader)
         applier = Applier(rows, received_at)
         swept = None
@@ -39,8 +40,10 @@ def fold(
                 number = max(number, entry.number)
         if open_ is not None:
             swept = accounts.swept = open_.swept(record.entries, rows.used_up, received_at)
+        elif accounts.swept.expires_at > received_at + 1:  # the clock was set back
+            swept = accounts.swept = Swept(received_at + 1, 0)
         entries += len(record.entries)
-        accounts.follower.put(rows.changes(LedgerState(number, received_at), swept), position)
+        accounts.follower.put(rows.changes(LedgerState(number, clock), swept), position)
         report(position)
     return entries
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from meterhouse.model.audit import Action, Write
+from meterhouse.model.clock import CLOCK_SLACK_US
 from meterhouse.model.errors import OperatorNotFound, OperatorTaken, ProviderNotFound
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.key import digest
@@ -173,8 +174,8 @@ def forget_failures(connection: sqlite3.Connection, email: str) -> None:
 
 def _failures(connection: sqlite3.Connection, email: str, now_us: int) -> Failures:
     row = connection.execute(
-        "SELECT failures, last_at FROM failed_sign_in WHERE email_sha256 = ? AND last_at > ?",
-        (digest(canonical(email)), now_us - FAILURES_KEPT_US),
+        "SELECT failures, last_at FROM failed_sign_in WHERE email_sha256 = ? AND last_at BETWEEN ? AND ?",
+        (digest(canonical(email)), now_us - FAILURES_KEPT_US + 1, now_us + CLOCK_SLACK_US),
     ).fetchone()
     return Failures() if row is None else Failures(*row)
 
