@@ -98,6 +98,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stripe_publishable_key: Annotated[
         str, _unit("text", "The publishable key that goes with it; browsers see it.")
     ] = ""
+    stripe_api_url: Annotated[
+        str,
+        _text(
+            "URL",
+            "Address of Stripe's API; tests and gateways set another.",
+            "an http:// or https:// URL without a slash at its end, such as https://api.stripe.com",
+            r"^https?://[^\s\0]*[^\s\0/]\Z",
+        ),
+    ] = "https://api.stripe.com"
     shutdown_seconds: Annotated[
         int, _number("seconds", "How long requests in flight may take once the server is to stop.", 1, 3_600)
     ] = 8

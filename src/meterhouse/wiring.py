@@ -169,7 +169,9 @@ def _live_processor(settings: Settings) -> PaymentProcessor | None:
         raise RuntimeError(
             "METERHOUSE_STRIPE_SECRET_KEY needs `stripe`; in the checkout: pip install -e '.[stripe]'."
         ) from None
-    return stripe.StripeProcessor(settings.stripe_secret_key, settings.stripe_publishable_key)
+    return stripe.StripeProcessor(
+        settings.stripe_secret_key, settings.stripe_publishable_key, settings.stripe_api_url
+    )
 
 
 @asynccontextmanager

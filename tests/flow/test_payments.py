@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from meterhouse.metering.payment_sweep import PaymentSweep
 from meterhouse.settings import Settings
 from meterhouse.wiring import open_service
 from tests.conftest import Client, speak_to
@@ -84,6 +85,17 @@ async def test_a_payment_gives_nothing_again_after_its_purchase_has_ended(client
     assert len(ok(await client.get("/v1/sdk/purchases"))["purchases"]) == 1
 
 
+@pytest.fixture
+def resting_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the sweep that gives what succeeded payments pay for a second after they succeed."""
+
+    async def rest(_: PaymentSweep) -> None:
+        pass
+
+    monkeypatch.setattr(PaymentSweep, "run", rest)
+
+
+@pytest.mark.usefixtures("resting_sweep")
 async def test_a_customer_that_was_deleted_is_given_nothing(client: Client) -> None:
     pro = await plan(client, price=1900)
     unpaid, paid = await intent(client, planRef=pro), await intent(client, "other", planRef=pro)

@@ -231,9 +231,15 @@ async def test_calls_do_not_wait_for_each_other(stripe: Stripe, processor: Strip
 
 
 async def test_in_live_a_plan_is_paid_with_stripe_and_given_once_stripe_says_so(
-    stripe: Stripe, processor: StripeProcessor, tmp_path: Path
+    stripe: Stripe, tmp_path: Path
 ) -> None:
-    async with open_service(Settings(data=str(tmp_path)), live=processor) as service:
+    environment = {
+        "METERHOUSE_DATA": str(tmp_path),
+        "METERHOUSE_STRIPE_SECRET_KEY": SECRET,
+        "METERHOUSE_STRIPE_PUBLISHABLE_KEY": "pk_test_1",
+        "METERHOUSE_STRIPE_API_URL": stripe.url,
+    }
+    async with open_service(Settings.load(environment, {})) as service:
         scope = await service.catalog.providers.scope("default", Environment.LIVE)
         client = speak_to(service, (await service.catalog.keys.create(Caller(scope, "cli"), "live")).secret)
         made = {"reference": CUSTOMER, "email": "ada@example.com"}

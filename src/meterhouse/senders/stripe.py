@@ -17,7 +17,6 @@ from meterhouse.model.errors import (
 )
 from meterhouse.model.payment import Card, Intent, NewPayment, PaymentStatus, SavedMethod, Setup
 
-_API: Final = "https://api.stripe.com"
 _RETRIES: Final = 2  # the client's own, with the same key
 _TIMEOUT_SECONDS: Final = 20
 _NO_SUCH: Final = "resource_missing"
@@ -26,12 +25,12 @@ T = TypeVar("T")
 
 
 class StripeProcessor:
-    """secret_key: in no log and no answer. api: where Stripe is; tests put another one in its place.
+    """secret_key: in no log and no answer. api: the URL of Stripe's API, without a slash at its end.
 
     The client is not asynchronous: each call has a thread for as long as it takes.
     """
 
-    def __init__(self, secret_key: str, publishable_key: str, api: str = _API) -> None:
+    def __init__(self, secret_key: str, publishable_key: str, api: str) -> None:
         self.publishable_key = publishable_key
         self._client = stripe.StripeClient(
             secret_key,
