@@ -65,6 +65,13 @@ consumer_position = Gauge(
     "meterhouse_consumer_position", "Log position up to which a consumer has handled events.", ["consumer"]
 )
 log_position = Gauge("meterhouse_log_position", "Position of the newest record of the log.")
+clock_difference = Gauge(
+    "meterhouse_clock_difference_seconds",
+    "How far the machine's clock has jumped ahead (below 0: back) and is not followed yet.",
+)
+clock_behind = Gauge(
+    "meterhouse_clock_behind_seconds", "How far the server's clock is behind the newest record of the log."
+)
 consumer_events = Counter("meterhouse_consumer_events", "Events a consumer has handled.", ["consumer"])
 consumer_failures = Counter(
     "meterhouse_consumer_failures",

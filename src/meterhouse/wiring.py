@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +54,7 @@ from meterhouse.stores.embedded.backup.writing import back_up as write_backup
 from meterhouse.stores.embedded.catalog.catalog import FirstStart, first_start, open_catalog
 from meterhouse.stores.embedded.catalog.sandbox import SqliteSandboxIntents
 from meterhouse.stores.embedded.checks import agreement, books, columns, derived, machine
+from meterhouse.stores.embedded.clock import SteadyClock, machine_time, watch
 from meterhouse.stores.embedded.database import Database
 from meterhouse.stores.embedded.digests import cover
 from meterhouse.stores.embedded.directory_lock import DirectoryInUse, DirectoryLock
@@ -61,11 +62,13 @@ from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
 from meterhouse.stores.embedded.readiness import Readiness
-from meterhouse.stores.embedded.steady import SteadyClock
 from meterhouse.stores.embedded.warehouse.store import DuckWarehouse
 
 _WAREHOUSE: Final = "warehouse.duckdb"
 _LEDGER: Final = "ledger"
+
+
+now: Final = machine_time
 
 
 class Service(Struct, frozen=True):
@@ -82,33 +85,31 @@ class Service(Struct, frozen=True):
     """A sentence for each part that is being made again from the log, for the operator."""
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 @asynccontextmanager
 async def open_service(
-    settings: Settings, now: Callable[[], datetime] = now, live: PaymentProcessor | None = None
+    settings: Settings,
+    now: Callable[[], datetime] | None = None,
+    live: PaymentProcessor | None = None,
 ) -> AsyncIterator[Service]:
     """Open the stores, build the service on them, and close them afterwards.
 
-    now: its clock. live: takes payments in live, in the place of what the settings say.
+    now: its clock; None: a steady one. live: takes payments in live, in the place of what the settings say.
     Raises RuntimeError with a sentence for the operator, as when the data directory is in use.
     """
     data = Path(settings.data)
     live = live or _live_processor(settings)
+    now = now or SteadyClock()
     with closing(DirectoryLock(data)), ExitStack() as stack:
         database, index, accounts = _open_stores(data, stack)
         log = SqliteLog(
-            database, index, accounts, settings.max_waiting_events, lambda: to_microseconds(steady())
+            database, index, accounts, settings.max_waiting_events, lambda: to_microseconds(now())
         )
-        steady = SteadyClock(now, log.clock)
         warehouse = stack.enter_context(closing(_open_warehouse(data / _WAREHOUSE, settings)))
         await _check_warehouse(data, database, log, warehouse)
         log.check_tail(await warehouse.position())
         warehouse.answer_from(log.position)
-        catalog = open_catalog(database, steady)
-        ledger = SqliteLedger(database, accounts, log, steady)
+        catalog = open_catalog(database, now)
+        ledger = SqliteLedger(database, accounts, log, now)
         runner = Runner(log, settings.consumer_batch_events, settings.consumer_pause_ms / 1000)
 
         readiness = stack.enter_context(closing(Readiness(database, log, index, accounts, warehouse)))
@@ -120,18 +121,18 @@ async def open_service(
             settings.queries_at_once_per_environment,
             settings.query_wait_seconds,
         )
-        usage = UsageQueries(asked, catalog.directory, steady)
-        ingest = Ingest(log, catalog.directory, steady)
-        metering = _metering(ledger, catalog, ingest, processors, steady, settings)
+        usage = UsageQueries(asked, catalog.directory, now)
+        ingest = Ingest(log, catalog.directory, now)
+        metering = _metering(ledger, catalog, ingest, processors, now, settings)
         app = build_app(
             ingest,
             Queries(usage, EventQueries(asked, catalog.directory), MeterQueries(catalog.meters, usage)),
             metering,
             catalog,
-            Surroundings(readiness.check, steady, settings.public_url),
+            Surroundings(readiness.check, now, settings.public_url),
         )
         # Last: a start that fails leaves no key behind that nobody was shown.
-        started = await first_start(database, steady, actor="serve", with_key=True)
+        started = await first_start(database, now, actor="serve", with_key=True)
         front = Front(_bounds(settings))
         async with (
             _running(front.sweep()),
@@ -139,8 +140,9 @@ async def open_service(
             _running(runner.run(warehouse)),
             _running(cover(database)),
             _running(ExpirySweep(ledger).run()),
-            _running(AuditSweep(catalog.audit, steady, settings.audit_days).run()),
+            _running(AuditSweep(catalog.audit, now, settings.audit_days).run()),
             _running(PaymentSweep(catalog, metering.payments).run()),
+            _running(watch(now, lambda: log.clock)),
             _running(RechargeSweep(catalog, ledger, metering.payments, metering.auto_recharges).run()),
         ):
             yield Service(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from meterhouse.metering.access import UNLIMITED
 from meterhouse.metering.limits import LimitQuestion, Limits
 from meterhouse.model.credit import CreditKind, CreditMove, CreditQuestion, MovePlace
-from meterhouse.model.entry import Consumed, Credited, Ended, Expired
+from meterhouse.model.entry import Consumed, Credited, Ended, Expired, Held
 from meterhouse.model.event import Kind, Outcome
 from meterhouse.model.purchase import PurchaseQuestion
 from meterhouse.model.units import NANO
@@ -127,13 +127,15 @@ class Books:
         assert len(events) == len(self.model.stored)
         logged: dict[tuple[str, int], Fraction] = defaultdict(Fraction)
         bought = {each.ref: each for each in self.model.bought}
+        holds = {entry.number: entry.period for entry in entries if isinstance(entry, Held)}
         for entry in entries:
             if isinstance(entry, Consumed | Ended) and entry.event_number:
                 event = events[entry.event_number]
                 assert event.outcome == Outcome.SUCCESS
                 assert event.purchase_ref is not None
-                period = bought[event.purchase_ref].period(event.at)
-                assert period is not None
+                period = entry.period if isinstance(entry, Consumed) else holds[entry.number]
+                if not self.model.set_back:
+                    assert period == bought[event.purchase_ref].period(event.at)
                 logged[event.purchase_ref, period] += event.units
         for ref, each in bought.items():
             used = await self.opened.ledger.used(self.scope_id, ref)

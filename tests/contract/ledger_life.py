@@ -70,15 +70,22 @@ class Life:
     async def begin(self) -> None:
         made = await self.opened.catalog.plans.create(self.caller, OTHER, DEFAULT)
         self.model.defaults[OTHER] = made
+        self.model.made = to_microseconds(self.opened.now())
 
     async def step(self, step: Sequence[Any]) -> None:
         self.tell_the_time()
+        position, self.model.newest = await self.opened.newest()
         await getattr(self, step[0])(*step[1:])
+        after, self.model.newest = await self.opened.newest()
+        if after > position:
+            self.model.written()
         self.tell_the_time()
         await self.books.agree()
 
     def tell_the_time(self) -> None:
-        self.model.now = to_microseconds(self.opened.now())
+        now = to_microseconds(self.opened.now())
+        self.model.set_back = self.model.set_back or now < self.model.now
+        self.model.now = now
 
     def key(self, wanted: bool) -> str | None:
         self.keys += 1
@@ -161,7 +168,7 @@ class Life:
             self.keyed.append((action, done))
         self.model.stored.append(units)
         if outcome is Outcome.SUCCESS:
-            self.model.track(product, pinned, units, at)
+            self.model.track(product, pinned, units, at if seconds else None)
 
     def pinned(self, product: str, pin: int | None) -> Bought | None:
         """Return a purchase of the product; for -1, the last one, of whatever product."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from meterhouse.model.plan import Plan, PlanType
-from tests.contract.ledger_purse import Coins, Kept, LetGo, Purse, Taken
+from tests.contract.ledger_purse import Coins, Kept, LetGo, Passed, Purse, Taken
 
 DAY_US = 86_400_000_000
 CYCLE_DAYS = {"weekly": 7, "monthly": 30, "quarterly": 90, "yearly": 365, "custom": 30}
@@ -161,12 +161,15 @@ class Reserved:
     state: str = "open"
     booked: Fraction = NOTHING
     over: Fraction = NOTHING
+    expired: bool = False
 
     def is_open(self, now: int) -> bool:
-        return self.state == "open" and now < self.expires
+        """One that was opened by a clock that was more than a minute ahead has ended."""
+        ahead = self.at > now + 60_000_000
+        return self.state == "open" and not self.expired and now < self.expires and not ahead
 
     def status(self, now: int) -> str:
-        return "expired" if self.state == "open" and now >= self.expires else self.state
+        return "expired" if self.state == "open" and not self.is_open(now) else self.state
 
 
 @dataclass
@@ -174,7 +177,12 @@ class Customer:
     """What one customer bought of each product, and what it did with it.
 
     defaults: the free plan that a product gives to whom has none. stored: the units of every event.
+    made: when the customer was. newest: the newest time that anything was decided by; `now` may be before.
     """
+
+    made: int = 0
+    newest: int = 0
+    set_back: bool = False
 
     defaults: dict[str, Plan] = field(default_factory=dict)
     now: int = 0
@@ -206,7 +214,7 @@ class Customer:
                 return None
             former = None
         if former is None:
-            former = Bought("", plan, self.now, paid)
+            former = Bought("", plan, max(self.now, self.made), paid)
             if mine:
                 former.trial_ends = None  # it was had
             self.bought.append(former)
@@ -243,6 +251,23 @@ class Customer:
         bought.cancelled, bought.ends = False, bought.first_end()
         return True
 
+    # --- time
+
+    def written(self) -> None:
+        """The ledger has written something, and with it all that had expired."""
+        self.purse.facts.append(Passed(self.now))
+        for hold in self.holds:
+            hold.expired = hold.expired or (hold.state == "open" and not hold.is_open(self.now))
+
+    def period(self, bought: Bought, at: int | None = None) -> int | None:
+        """The period of a time, None for now. Periods never go back when the clock does."""
+        when = self.now if at is None else at
+        period = bought.period(max(when, bought.start) if self.now < bought.start else when)
+        if at is None and period is not None and self.now < self.newest:
+            held = [hold.period for hold in self.holds if hold.bought is bought]
+            return max(period, *(number for number, _ in bought.used), *held, 0)
+        return period
+
     # --- what is free
 
     def held(self, bought: Bought, period: int) -> Fraction:
@@ -270,7 +295,7 @@ class Customer:
 
     def whole(self, bought: Bought) -> int | None:
         """How many whole units are free now; None for any number."""
-        period = bought.period(self.now)
+        period = self.period(bought)
         assert period is not None
         free = self.free(bought, period)
         left = [] if free is None else [int(free)]
@@ -283,7 +308,7 @@ class Customer:
         bought = self.with_access(product)
         if bought is None:
             return False, 0
-        period = bought.period(self.now)
+        period = self.period(bought)
         assert period is not None
         free = self.free(bought, period)
         within = free is None or free > 0
@@ -293,21 +318,22 @@ class Customer:
 
     # --- what is used
 
-    def track(self, product: str, pinned: Bought | None, units: Fraction, at: int) -> None:
+    def track(self, product: str, pinned: Bought | None, units: Fraction, at: int | None) -> None:
         """A success. It counts for the purchase that it names, or the product's current one, if that gave
         access when it happened."""
         bought = self.current.get(product) if pinned is None else pinned
         if bought is None or bought.plan.product_ref != product:
             return
-        if bought.gives_access(at) and bought.period(at) is not None:
-            cost = self.book(bought, units, at)
+        if at is not None and at < self.made and not bought.gives_access(self.now):
+            return
+        period = self.period(bought, at)
+        if bought.gives_access(self.now if at is None else at) and period is not None:
+            cost = self.book(bought, units, period)
             if cost:
                 self.purse.facts.append(Taken(self.now, min(cost, self.free_credits())))
 
-    def book(self, bought: Bought, units: Fraction, at: int) -> int:
+    def book(self, bought: Bought, units: Fraction, period: int) -> int:
         """Book units; return the credits that they cost."""
-        period = bought.period(at)
-        assert period is not None
         before = bought.used_in(period)
         bought.used.append((period, units))
         if not bought.prepaid:
@@ -319,7 +345,7 @@ class Customer:
         bought = self.with_access(product)
         if bought is None:
             return None
-        period = bought.period(self.now)
+        period = self.period(bought)
         assert period is not None
         free = self.free(bought, period)
         exact = units * bought.plan.credits_per_unit if bought.prepaid else NOTHING
@@ -346,7 +372,7 @@ class Customer:
         hold.over = NOTHING if free is None else max(units - own - free, NOTHING)
         hold.state, hold.booked = "settled", units
         self.stored.append(units)
-        cost = self.book(hold.bought, units, hold.at)
+        cost = self.book(hold.bought, units, hold.period)
         paid = min(cost, payable)
         self.purse.facts.append(LetGo(self.now, self.holds.index(hold) + 1, paid))
         if short := cost - paid:

@@ -36,7 +36,13 @@ class LetGo(NamedTuple):
     coins: int = 0
 
 
-Fact = Given | Taken | Kept | LetGo
+class Passed(NamedTuple):
+    """Whatever has ended by now stays so, also when the clock is set back."""
+
+    at: int
+
+
+Fact = Given | Taken | Kept | LetGo | Passed
 
 
 @dataclass
@@ -73,8 +79,8 @@ class Purse:
 @dataclass
 class Coins:
     coins: list[Coin] = field(default_factory=list)
-    holds: dict[int, int] = field(default_factory=dict)
-    """When each open hold ends by itself."""
+    holds: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """When each open hold was opened, and when it ends by itself."""
     lost: list[Lost] = field(default_factory=list)
 
     @property
@@ -97,7 +103,7 @@ class Coins:
             case Taken():
                 self.spend(fact.coins)
             case Kept():
-                self.holds[fact.hold] = fact.until
+                self.holds[fact.hold] = (fact.at, fact.until)
                 for coin in self.first(fact.coins):
                     coin.kept_by = fact.hold
             case LetGo():
@@ -129,9 +135,13 @@ class Coins:
 
         Coins that a hold gives back after their time expire at once, those of each hold by themselves.
         """
-        times = {coin.expires for coin in self.coins} | set(self.holds.values())
+        ends = {hold: until for hold, (at, until) in self.holds.items()}
+        for hold, (at, until) in self.holds.items():
+            if at > now + 60_000_000:  # opened by a clock that was ahead
+                ends[hold] = min(until, now)
+        times = {coin.expires for coin in self.coins} | set(ends.values())
         for time in sorted(each for each in times if each <= now):
-            for hold in [hold for hold, until in self.holds.items() if until <= time]:
+            for hold in [hold for hold in self.holds if ends[hold] <= time]:
                 self.let_go(hold)
                 self.forget_expired(time)
             self.forget_expired(time)

@@ -21,7 +21,6 @@ from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.ledger import SqliteLedger
 from meterhouse.stores.embedded.log import SqliteLog
 from meterhouse.stores.embedded.records import MeterBody, unpack
-from meterhouse.stores.embedded.steady import SteadyClock
 from tests.contract.catalogs import Clock
 
 
@@ -43,6 +42,9 @@ class OpenedLedger(Protocol):
     async def entries(self) -> Sequence[Entry]:
         """Return every change the log holds, in order."""
 
+    async def newest(self) -> tuple[int, int]:
+        """Return the position of the log's last record, and the newest time that it says of any."""
+
     async def rebuild(self) -> int:
         """Make the ledger again from the log; return how many rows are not as they were."""
 
@@ -61,7 +63,7 @@ class EmbeddedLedger:
             self._database, self._index, self._accounts, 100_000, lambda: to_microseconds(self.now())
         )
         self.log: EventLog = log
-        self.now: Callable[[], datetime] = SteadyClock(self.clock, log.clock)
+        self.now: Callable[[], datetime] = self.clock
         self.ledger: Ledger = SqliteLedger(self._database, self._accounts, log, self.now)
         self.catalog = open_catalog(self._database, self.now)
         await first_start(self._database, self.clock, actor="cli", with_key=False)
@@ -99,6 +101,14 @@ class EmbeddedLedger:
         )
         bodies = [unpack(Kind.METER, body) for (body,) in rows.fetchall()]
         return [entry for body in bodies if isinstance(body, MeterBody) for entry in body.entries]
+
+    async def newest(self) -> tuple[int, int]:
+        position, newest = (
+            self._database.reader()
+            .execute("SELECT coalesce(max(position), 0), coalesce(max(received_at), 0) FROM log")
+            .fetchone()
+        )
+        return position, newest
 
     async def rebuild(self) -> int:
         made = Accounts(self._directory / f"ledger.{uuid4()}")

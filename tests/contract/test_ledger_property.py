@@ -74,7 +74,7 @@ CREDIT_STEPS = st.one_of(
     st.tuples(st.just("release"), WHICH),
     st.tuples(st.just("wait_for_credits_to_expire"), WHICH, AROUND),
     st.tuples(st.just("wait_for_a_hold_to_expire"), WHICH, AROUND),
-    st.tuples(st.just("wait"), st.sampled_from([1, 30, 30, 60, -600, 1_000])),
+    st.tuples(st.just("wait"), st.sampled_from([1, 30, 30, 60, -600, -90, -30, 1_000])),
     st.tuples(st.just("again"), WHICH, st.booleans()),
     st.sampled_from([("crash",), ("sweep",), ("flush", True, False), ("flush", False, True)]),
 )  # fmt: skip
@@ -91,6 +91,7 @@ STEPS = st.one_of(
     st.tuples(st.sampled_from(["again", "again", "reserve_again"]), WHICH, st.booleans()),
     st.tuples(st.just("reserve_again"), WHICH, st.just(False)),
     st.tuples(st.just("wait"), st.integers(-1_000, 900_000)),
+    st.tuples(st.just("wait"), st.sampled_from([-3_456_000, -900_000, -90, -30, 3_456_000])),
     st.tuples(st.just("wait_for_the_period_to_end"), PRODUCTS, AROUND | st.just(-30_000_000)),
     st.tuples(st.just("wait_for_a_hold_to_expire"), WHICH, AROUND),
     st.tuples(st.sampled_from(["cancel", "cancel", "reactivate"]), PRODUCTS),

@@ -94,6 +94,35 @@ async def test_a_link_is_good_for_15_minutes(catalog: Catalog, clock: Clock) -> 
         await catalog.sessions.open_with_link(digest("late"), TWO)
 
 
+@pytest.mark.parametrize("jump", [timedelta(days=-40), timedelta(days=40)])
+async def test_links_are_good_for_15_minutes_after_a_jump(
+    catalog: Catalog, clock: Clock, jump: timedelta
+) -> None:
+    await catalog.sessions.add_link("acme", digest("before"), "cli")
+    clock.advance(jump)
+    with pytest.raises(NotSignedIn):
+        await catalog.sessions.open_with_link(digest("before"), ONE)
+    await catalog.sessions.add_link("acme", LINK, "cli")
+    await catalog.sessions.open_with_link(LINK, ONE)
+
+
+async def test_a_session_of_the_wrong_future_has_ended(catalog: Catalog, clock: Clock) -> None:
+    clock.advance(timedelta(days=40))
+    await signed_in(catalog)
+    clock.advance(timedelta(days=-40))
+    assert await catalog.sessions.find(ONE) is None
+
+
+async def test_a_session_used_in_the_wrong_future_ends_when_idle(catalog: Catalog, clock: Clock) -> None:
+    await signed_in(catalog)
+    clock.advance(timedelta(hours=11))
+    assert await catalog.sessions.find(ONE) is not None
+    clock.advance(timedelta(hours=-11))
+    assert await catalog.sessions.find(ONE) is not None
+    clock.advance(timedelta(hours=12))
+    assert await catalog.sessions.find(ONE) is None
+
+
 async def test_a_link_leads_to_its_own_provider(catalog: Catalog) -> None:
     await catalog.sessions.add_link("rival", LINK, "cli")
     session = await catalog.sessions.open_with_link(LINK, ONE)

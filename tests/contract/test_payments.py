@@ -211,3 +211,15 @@ async def test_a_repeated_key_opens_an_expired_session_again(
 
 async def test_a_scope_is_found_by_its_id(catalog: Catalog, caller: Caller) -> None:
     assert await catalog.providers.scope_by_id(caller.scope.id) == caller.scope
+
+
+async def test_a_payment_of_the_wrong_future_is_fulfilled_after_the_clock_is_set_back(
+    opened: OpenedCatalog, caller: Caller
+) -> None:
+    payments, ahead = opened.catalog.payments, timedelta(days=40)
+    opened.clock.advance(ahead)
+    await payments.add(caller, NEW, intent(), once())
+    await payments.note(caller.scope.id, PAID)
+    assert await payments.unfulfilled(30_000_000, (), 10) == []
+    opened.clock.advance(-ahead)
+    assert await payments.unfulfilled(30_000_000, (), 10) == [(caller.scope.id, "pi_1")]

@@ -109,11 +109,11 @@ class RechargeSweep:
         now_us = self._recharges.now()
         if (scope_id, config.customer_ref) in self._under_way or len(self._under_way) >= _CHARGES_WAITING:
             return False
-        if self._resting.get((scope_id, config.customer_ref), 0) > now_us:
+        if 0 < self._resting.get((scope_id, config.customer_ref), 0) - now_us <= _RESUME_US:
             return False
         self._resting.pop((scope_id, config.customer_ref), None)
         if config.charging is not None:
-            return now_us - config.charging.since >= _RESUME_US
+            return abs(now_us - config.charging.since) >= _RESUME_US  # it may be of a clock that was ahead
         if config.method is None:
             return config.retry_at is None or config.retry_at <= now_us
         return config.may_charge(now_us, self._recharges.most_daily)

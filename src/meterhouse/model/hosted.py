@@ -8,6 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from meterhouse.model.clock import is_ahead
+
 LIFETIME_US: Final = 900_000_000
 """Fifteen minutes."""
 
@@ -84,6 +86,5 @@ class Hosted(NewHosted, frozen=True, kw_only=True):
         )
 
     def status_at(self, at: int) -> HostedStatus:
-        if self.status is HostedStatus.ACTIVE and at >= self.expires_at:
-            return HostedStatus.EXPIRED
-        return self.status
+        has_expired = at >= self.expires_at or is_ahead(self.created_at, at)
+        return HostedStatus.EXPIRED if has_expired and self.status is HostedStatus.ACTIVE else self.status

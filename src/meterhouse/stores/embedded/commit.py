@@ -42,7 +42,7 @@ class Commit:
 
     position, checksum, last_number, ledger: the log's, as they are before; once stored, as they are after it.
     mark: the first number of the record at `position`.
-    new_keys, changes, swept: what key index and ledger take once it is on disk.
+    new_keys, changes, swept, opened_until: what key index and ledger take once it is on disk.
     """
 
     begun: bool = False
@@ -55,6 +55,7 @@ class Commit:
     new_keys: dict[bytes, Entry] = field(default_factory=dict)
     changes: Changes = field(default_factory=dict)
     swept: Swept | None = None
+    opened_until: int | None = None
 
 
 class CommitStore:
@@ -118,10 +119,9 @@ class CommitStore:
         recordings = [(each, each.work) for each in commit.waiting if isinstance(each.work, Recording)]
         if not recordings:
             return
-        at = max(now_us, commit.ledger.clock)  # the ledger's clock never steps back
-        number = next_number(commit.last_number, at)
+        number = next_number(commit.last_number, now_us)
         try:
-            while (decided := self._decide(commit, connection, recordings, at, number)) is None:
+            while (decided := self._decide(commit, connection, recordings, now_us, number)) is None:
                 recordings = [pair for pair in recordings if isinstance(pair[0].error, Refused | None)]
         except LogUnavailable as error:  # usage events do not need the ledger
             for each, _ in recordings:
@@ -129,13 +129,14 @@ class CommitStore:
             return
         recorder, counts = decided
         counts.write(connection, now_us)
-        if body := recorder.finish():
-            self._add(commit, connection, body, number, at)
-            commit.changes = recorder.changes()
-        commit.ledger = recorder.state
         commit.swept = recorder.swept
+        commit.opened_until = recorder.opened_until
         commit.new_keys.update(recorder.new_keys)
-        commit.last_number = max(commit.last_number, commit.ledger.last_number)
+        if body := recorder.finish():
+            self._add(commit, connection, body, number, now_us)
+            commit.ledger = recorder.state
+            commit.last_number = max(commit.last_number, commit.ledger.last_number)
+            commit.changes = recorder.changes()
 
     def _decide(
         self,
@@ -152,7 +153,7 @@ class CommitStore:
         """
         counts = tally.Counts()
         actions = [action for _, recording in recordings for action in recording.actions]
-        book = self._book(connection, at, actions)
+        book = self._book(commit, connection, at, actions)
         book.end_due(_MOST_DUE)
         recorder = Recorder(book, self._index, commit.ledger, range(number, number + 2 * len(actions)))
         failed = False
@@ -168,16 +169,17 @@ class CommitStore:
                 failed = True
         return None if failed else (recorder, counts)
 
-    def _book(self, connection: sqlite3.Connection, at: int, actions: Sequence[Action]) -> Book:
-        book = Book(self._accounts, connection, at)
+    def _book(
+        self, commit: Commit, connection: sqlite3.Connection, at: int, actions: Sequence[Action]
+    ) -> Book:
+        book = Book(self._accounts, connection, at, commit.ledger.clock)
         try:
             book.prepare(action for action in actions if isinstance(action, Track))
         except Exception as error:
             if _is_of_all(error):
                 raise
-            return Book(
-                self._accounts, connection, at
-            )  # the recording at fault fails alone when it is decided
+            # The recording at fault fails alone when it is decided.
+            return Book(self._accounts, connection, at, commit.ledger.clock)
         return book
 
     def _add(

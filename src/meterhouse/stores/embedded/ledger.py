@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from meterhouse import pools
+from meterhouse.model.clock import is_ahead
 from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.hold import Hold
@@ -70,11 +71,12 @@ class SqliteLedger:
     async def is_due(self) -> bool:
         if not self._accounts.follower.whole:
             return False  # it is looked at once it is made again
-        return bool(self._accounts.due(self._at(), 1))
+        at = self._at()
+        return is_ahead(self._accounts.opened_until, at) or bool(self._accounts.due(at, 1))
 
     def _book(self, at: int | None = None) -> Book:
-        return Book(self._accounts, self._database.reader(), self._at() if at is None else at)
+        at = self._at() if at is None else at
+        return Book(self._accounts, self._database.reader(), at, self._log.clock)
 
     def _at(self) -> int:
-        """A clock that steps back gives nothing again that had expired."""
-        return max(to_microseconds(self._now()), self._log.clock)
+        return to_microseconds(self._now())

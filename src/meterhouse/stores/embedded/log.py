@@ -175,6 +175,8 @@ class SqliteLog:
             if ledger.whole:
                 ledger.put(commit.changes, commit.position, commit.mark)
                 self._accounts.swept = commit.swept or self._accounts.swept
+                if commit.opened_until is not None:
+                    self._accounts.opened_until = commit.opened_until
         except LogUnavailable as error:  # the log has it all; the next commit tries again
             _logger.warning("behind_the_log", error=str(error.__cause__), position=commit.position)
         self._handed_on = commit.position
@@ -231,9 +233,9 @@ class SqliteLog:
         While the ledger is being made again, the newest record has the last number that it gave.
         """
         reader = self._database.reader()
-        (bought_at,) = reader.execute("SELECT at FROM purchase_clock").fetchone()
         accounts = self._accounts
         state = accounts.state() if accounts.follower.whole else LedgerState(last_number(reader), 0)
+        accounts.opened_until = max(accounts.opened_until, state.clock)
         number = max(self._ledger.last_number, state.last_number)
-        self._ledger = LedgerState(number, max(self._ledger.clock, state.clock, bought_at))
+        self._ledger = LedgerState(number, max(self._ledger.clock, state.clock))
         self._last_number = max(self._last_number, number)

@@ -7,22 +7,28 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
+from meterhouse.model.clock import is_ahead
 from meterhouse.model.credit import Balance, CreditMove, CreditQuestion
 from meterhouse.model.entry import Ended, Entry, Expired
 from meterhouse.model.hold import Hold, HoldStatus
 from meterhouse.model.ledger import Account, Action, Credit, Release, Reserve, Settle, Track
+from meterhouse.model.period import Period
 from meterhouse.model.purchase import Purchase
 from meterhouse.model.terms import Terms
 from meterhouse.stores.embedded.accounts.apply import Applier
 from meterhouse.stores.embedded.accounts.layout import Changes, LedgerState, Swept
 from meterhouse.stores.embedded.accounts.purse import Purse
 from meterhouse.stores.embedded.accounts.rows import Customer, PeriodKey, Rows
-from meterhouse.stores.embedded.accounts.state import Accounts
+from meterhouse.stores.embedded.accounts.state import NEVER, Accounts
 from meterhouse.stores.embedded.catalog import customers
 
 
 class Book:
-    """at: the time it decides by, microseconds since 1970.
+    """at: the time it decides by, microseconds since 1970. newest: the newest that the ledger has decided by.
+
+    `newest` is above `at` after the clock was ahead. Then an account counts in the newest period that it has
+    used, so that periods never go back, and holds that were opened ahead have ended. Everything else goes by
+    `at`.
 
     Before it reads an account, it ends the holds and expires the credits of it whose time has come.
 
@@ -30,12 +36,14 @@ class Book:
     Raises LedgerUnavailable while the ledger lacks records of the log.
     """
 
-    def __init__(self, accounts: Accounts, connection: sqlite3.Connection, at: int) -> None:
+    def __init__(self, accounts: Accounts, connection: sqlite3.Connection, at: int, newest: int) -> None:
         accounts.follower.require_whole()
         self._all_ended = False
         self.at = at
+        self.is_behind = newest > at
         self.swept: Swept | None = None
         """Where it ended what was due: how far that is written once its changes are."""
+        self.opened_until = accounts.opened_until
         self.entries: list[Entry] = []
         self._accounts = accounts
         self._connection = connection
@@ -56,6 +64,11 @@ class Book:
                     self._purse((each.scope_id, each.customer_ref))
                 else:
                     self.hold(each.scope_id, each.swept.number)
+        self.opened_until = max(self._accounts.opened_until, self.at)
+        if is_ahead(self.opened_until, self.at):
+            self.opened_until = self.at
+            for scope_id, number in list(self._accounts.open_holds(self.at)):
+                self.hold(scope_id, number)
         self._all_ended = len(due) < most
         self.swept = Swept(self.at + 1, 0) if self._all_ended else due[-1].swept
 
@@ -74,9 +87,7 @@ class Book:
 
     def standing(self, scope_id: int, customer_ref: str, product_ref: str) -> Account:
         """Return the account of a customer's current purchase of a product, now."""
-        account = self._account(
-            scope_id, self._rows.current_purchase(scope_id, customer_ref, product_ref), self.at
-        )
+        account = self._account(scope_id, self._rows.current_purchase(scope_id, customer_ref, product_ref))
         if account.purchase is None:
             purse = self._purse((scope_id, customer_ref))
             account.balance, account.held_credits = purse.credits, purse.held
@@ -108,8 +119,9 @@ class Book:
 
     def of_purchase(self, scope_id: int, purchase: Purchase) -> Account:
         """Return the account of any purchase, now; of one that has ended, in its last period."""
-        end = self.at if purchase.ends_at is None else min(self.at, purchase.ends_at - 1)
-        return self._account(scope_id, purchase, max(end, purchase.started_at))
+        ended = purchase.ends_at is not None and purchase.ends_at <= self.at
+        last = max(purchase.ends_at - 1, purchase.started_at) if ended and purchase.ends_at else None
+        return self._account(scope_id, purchase, last)
 
     def hold(self, scope_id: int, number: int) -> Hold | None:
         """Return a hold of the scope, as it stands now."""
@@ -120,7 +132,7 @@ class Book:
             )  # may end it, in order of time with the customer's others
             hold = self._rows.hold(scope_id, number)
         if hold is not None and self._is_due(hold):
-            self.record(Ended(scope_id, number, hold.expires_at, HoldStatus.EXPIRED))
+            self.record(Ended(scope_id, number, min(hold.expires_at, self.at), HoldStatus.EXPIRED))
             hold = self._rows.hold(scope_id, number)
         return hold
 
@@ -134,14 +146,14 @@ class Book:
             if hold is not None and hold.credits:
                 self._lapse((entry.scope_id, hold.customer_ref), entry.at)
 
-    def changes(self, last_number: int) -> Changes:
-        """Return what is other than it was. last_number: see `LedgerState`."""
-        return self._rows.changes(LedgerState(last_number, self.at), self.swept)
+    def changes(self, state: LedgerState) -> Changes:
+        """Return what is other than it was. state: the ledger's, after these changes."""
+        return self._rows.changes(state, self.swept)
 
     # --- accounts
 
-    def _account(self, scope_id: int, purchase: Purchase | None, at: int) -> Account:
-        """Return the account of a purchase in the period that holds a time."""
+    def _account(self, scope_id: int, purchase: Purchase | None, at: int | None = None) -> Account:
+        """Return the account of a purchase in the period that holds a time, None for the current period."""
         if purchase is None:
             return Account(at=self.at)
         terms = purchase.terms
@@ -151,9 +163,22 @@ class Book:
             has_access=purchase.gives_access(self.at),
             terms=terms,
             meter=self._rows.meter(scope_id, terms.meter_ref),
-            period=purchase.grid.period_at(at),
+            period=self._period(scope_id, purchase, at),
         )
         return self._filled(scope_id, account, purchase, terms)
+
+    def _period(self, scope_id: int, purchase: Purchase, at: int | None) -> Period | None:
+        """Return the period that holds a time, None for now. One before the purchase has none.
+
+        A purchase that begins after now was made by a clock that was ahead: its first period holds now.
+        """
+        grid = purchase.grid
+        time = self.at if at is None else at
+        period = grid.period_at(max(time, grid.started_at) if self.at < grid.started_at else time)
+        if at is None and self.is_behind and period is not None:
+            newest = self._rows.newest_period(scope_id, purchase.ref)
+            return grid.period(newest) if newest > period.number else period
+        return period
 
     def _account_of_event(self, event: Track) -> Account:
         """Who has a purchase that gives access exists: most events need no look at the customers.
@@ -161,11 +186,11 @@ class Book:
         A late event counts where it happened, also once the purchase has ended; but not for somebody who got
         the ref of a customer that was deleted since.
         """
-        at = self.at if event.timestamp is None else event.timestamp
+        at = event.timestamp
         account = self._account(event.scope_id, self._purchase_of(event), at)
         if not account.has_access:
             account.customer_known = customers.exists(self._connection, event.scope_id, event.customer_ref)
-        if account.purchase is not None and at != self.at:
+        if account.purchase is not None and at is not None:
             was_there = account.has_access or customers.exists(
                 self._connection, event.scope_id, event.customer_ref, at
             )
@@ -231,11 +256,17 @@ class Book:
     def _end_due_of(self, scope_id: int, purchase_ref: str) -> None:
         """End the holds of a purchase whose time has come."""
         if not self._all_ended:
-            for number in self._accounts.due_of_purchase(scope_id, purchase_ref, self.at):
+            for number in self._accounts.due_of_purchase(scope_id, purchase_ref, self._due_until):
                 self.hold(scope_id, number)
 
     def _is_due(self, hold: Hold) -> bool:
-        return hold.status is HoldStatus.OPEN and hold.expires_at <= self.at
+        is_over = hold.expires_at <= self.at or is_ahead(hold.created_at, self.at)
+        return is_over and hold.status is HoldStatus.OPEN
+
+    @property
+    def _due_until(self) -> int:
+        """When the last hold expires that may be due."""
+        return NEVER if self.is_behind else self.at
 
     def _purse(self, customer: Customer) -> Purse:
         purse = self._rows.known_purse(customer)
@@ -252,10 +283,10 @@ class Book:
         """
         scope_id = customer[0]
         due = [(time, 1, 0) for time in purse.due(self.at)]
-        for number in self._accounts.due_of_customer(*customer, self.at) if purse.held else ():
+        for number in self._accounts.due_of_customer(*customer, self._due_until) if purse.held else ():
             hold = self._rows.hold(scope_id, number)
-            if hold is not None:
-                due.append((hold.expires_at, 0, number))
+            if hold is not None and self._is_due(hold):
+                due.append((min(hold.expires_at, self.at), 0, number))
         for time, _, number in sorted(due):
             if number:
                 self.hold(scope_id, number)

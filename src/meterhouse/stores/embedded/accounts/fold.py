@@ -25,12 +25,13 @@ def fold(
     report: is told each position of the log that is done. Raises LogDamaged.
     """
     entries = 0
-    number = accounts.state().last_number
+    number, clock = accounts.state()
     open_ = _Open() if accounts.follower.position == 0 else None
     for stored in _records(reader, accounts.follower.position):
         position, received_at = stored.position, stored.received_at
         record = stored.body()
         assert isinstance(record, MeterBody)  # noqa: S101 - as its kind says
+        clock = max(clock, received_at)
         rows = Rows(accounts, reader)
         applier = Applier(rows, received_at)
         swept = None
@@ -40,8 +41,10 @@ def fold(
                 number = max(number, entry.number)
         if open_ is not None:
             swept = accounts.swept = open_.swept(record.entries, rows.used_up, received_at)
+        elif accounts.swept.expires_at > received_at + 1:  # the clock was set back
+            swept = accounts.swept = Swept(received_at + 1, 0)
         entries += len(record.entries)
-        changes = rows.changes(LedgerState(number, received_at), swept)
+        changes = rows.changes(LedgerState(number, clock), swept)
         accounts.follower.put(changes, position, stored.first_number)
         report(position)
     return entries

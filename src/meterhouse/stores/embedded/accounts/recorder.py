@@ -58,7 +58,7 @@ class Recorder:
         self._index = index
         self._first_number = numbers.start
         self._next_number = numbers.start + len(numbers) // 2
-        self._last_number = state.last_number
+        self._last_number, self._clock = state
         self._book = book
         self._columns = Columns.empty()
         self._metered = MeterColumns.empty()
@@ -69,15 +69,19 @@ class Recorder:
 
     def changes(self) -> Changes:
         """Return what the ledger is to take once the record is on disk."""
-        return self._book.changes(self._last_number)
+        return self._book.changes(self.state)
 
     @property
     def state(self) -> LedgerState:
-        return LedgerState(self._last_number, self._book.at)
+        return LedgerState(self._last_number, max(self._clock, self._book.at))
 
     @property
     def swept(self) -> Swept | None:
         return self._book.swept
+
+    @property
+    def opened_until(self) -> int:
+        return self._book.opened_until
 
     def record(self, recording: Recording, counts: tally.Counts) -> list[Outcomes]:
         """Decide the actions in order.

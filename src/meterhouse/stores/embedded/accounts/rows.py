@@ -46,6 +46,7 @@ class Rows:
         self._purses: dict[Customer, Purse] = {}
         self._holds: dict[int, tuple[int, Hold | None]] = {}
         self._moves: list[tuple[int, CreditMove]] = []
+        self._newest: dict[tuple[int, str], int] = {}
         self._changed_totals: set[PeriodKey] = set()
         self._changed_purses: set[Customer] = set()
         self._changed_holds: set[int] = set()
@@ -120,6 +121,18 @@ class Rows:
         total.used += used
         total.held += held
         self._changed_totals.add(key)
+        if self._newest:
+            purchase = key[:2]
+            self._newest[purchase] = max(self.newest_period(*purchase), key[2])
+
+    def newest_period(self, scope_id: int, purchase_ref: str) -> int:
+        """Return the last period of a purchase that was used, 0 for none."""
+        newest = self._newest.get((scope_id, purchase_ref))
+        if newest is None:
+            changed = (key[2] for key in self._changed_totals if key[:2] == (scope_id, purchase_ref))
+            newest = max(self._accounts.newest_period(scope_id, purchase_ref), *changed, 0)
+            self._newest[scope_id, purchase_ref] = newest
+        return newest
 
     def known_purse(self, customer: Customer) -> Purse | None:
         """Return a purse that was read before, None for one that was not."""

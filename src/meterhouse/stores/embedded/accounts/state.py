@@ -20,7 +20,7 @@ _MEMTABLE_BYTES: Final = 16 * 1024 * 1024  # what a crash leaves to be replayed
 _CACHE_BYTES: Final = 96 * 1024 * 1024
 _BLOOM_BITS: Final = 10
 _LAST: Final = b"\xff" * 8
-_NEVER: Final = 2**63 - 1
+NEVER: Final = 2**63 - 1
 _LAST_PERIOD: Final = 2**32 - 1
 
 
@@ -31,6 +31,8 @@ class Accounts:
         self.follower = Follower(path, "ledger", _options(), LedgerUnavailable, heal=heal)
         self.swept = layout.Swept(0, 0)
         """Written by the log's writer alone."""
+        self.opened_until = self.state().clock
+        """No open hold was opened later than this: see `Book.end_due`. Written like `swept`."""
         self.meters: dict[tuple[int, str], Meter] = {}
         """Those that were looked up, by scope and ref: what a meter counts never changes."""
 
@@ -72,6 +74,13 @@ class Accounts:
         first, last = ((scope_id, purchase_ref, each) for each in (0, before))
         for key, value in self.follower.scan(layout.total_key(first), layout.total_key(last)):
             yield int.from_bytes(key[-4:], "big"), *layout.to_total(value)
+
+    def newest_period(self, scope_id: int, purchase_ref: str) -> int:
+        """Return the last period of a purchase that has a total, 0 without any."""
+        first, last = ((scope_id, purchase_ref, each) for each in (0, _LAST_PERIOD))
+        for key, _ in self.follower.scan(layout.total_key(first), layout.total_key(last), backwards=True):
+            return int.from_bytes(key[-4:], "big")
+        return 0
 
     def purse(self, customer: tuple[int, str]) -> Purse:
         """Return a customer's credits, an empty purse for one who never had any."""
@@ -116,12 +125,19 @@ class Accounts:
 
     def paid_holds(self, scope_id: int, customer_ref: str) -> Sequence[int]:
         """Return the numbers of all of them, whenever their time comes."""
-        return self._due(layout.customer_key(b"c", scope_id, customer_ref), _NEVER)
+        return self._due(layout.customer_key(b"c", scope_id, customer_ref), NEVER)
 
     def due(self, at: int, limit: int) -> Sequence[Due]:
         """Return holds and grants whose time has come since `swept`, in order of time, at most `limit`."""
         found = self.follower.scan(b"d" + layout.place(self.swept, 1), b"d" + layout.number(at + 1))
         return [layout.to_due(key, value) for key, value in islice(found, limit)]
+
+    def open_holds(self, after: int) -> Iterator[tuple[int, int]]:
+        """Yield scope and number of each hold that is written as open and expires after a time."""
+        for key, value in self.follower.scan(b"d" + layout.number(after), b"d" + layout.number(NEVER)):
+            due = layout.to_due(key, value)
+            if due.scope_id is not None and not due.customer_ref:
+                yield due.scope_id, due.swept.number
 
     def _due(self, prefix: bytes, at: int) -> Sequence[int]:
         found = self.follower.scan(

@@ -159,14 +159,14 @@ def create(connection: sqlite3.Connection, caller: Caller, new: NewCustomer, now
         _store(connection, scope_id, after)
         note(connection, caller, now_us, Write(Action.CUSTOMER_LINKED, after.ref, linked, after))
         return after
-    customer = created(new, new.reference or free_ref(Prefix.CUSTOMER, is_taken), now_us)
+    ref = new.reference or free_ref(Prefix.CUSTOMER, is_taken)
+    customer = created(new, ref, max(now_us, purchases.newest(connection, scope_id, ref) + 1))
     connection.execute(
         f"INSERT INTO customer (scope_id, {_COLUMNS}) VALUES (?{', ?' * len(_FIELDS)})",
         (scope_id, *msgspec.structs.astuple(customer)),
     )
     # What was bought in the name of the last customer of this ref is not this one's.
     purchases.end_all_of(connection, scope_id, "customer_ref", customer.ref, now_us)
-    purchases.has_begun(connection, now_us)
     note(connection, caller, now_us, Write(Action.CUSTOMER_CREATED, customer.ref, None, customer))
     return customer
 

@@ -141,7 +141,8 @@ class SqliteIdentities:
     def _note_use(self, ref: str, last_used_at: int) -> None:
         """Write the time of use, at most once a minute. Nobody waits for it."""
         now_us = to_microseconds(self._now())
-        if now_us - max(last_used_at, self._noted_at.get(ref, 0)) < _USE_NOTED_SECONDS * 1_000_000:
+        noted_at = max(last_used_at, self._noted_at.get(ref, 0))
+        if abs(now_us - noted_at) < _USE_NOTED_SECONDS * 1_000_000:  # else noted while the clock was ahead
             return
         self._noted_at[ref] = now_us
 

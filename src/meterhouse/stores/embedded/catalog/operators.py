@@ -7,6 +7,7 @@ from typing import Final
 
 from meterhouse import pools
 from meterhouse.model.audit import Action, Write
+from meterhouse.model.clock import CLOCK_SLACK_US
 from meterhouse.model.errors import OperatorNotFound, OperatorTaken, ProviderNotFound
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.key import digest
@@ -184,8 +185,8 @@ def _failures(connection: sqlite3.Connection, email: str, address: str, now_us: 
     counts: list[int] = []
     for name in _names(email, address):
         row = connection.execute(
-            "SELECT failures, last_at FROM failed_sign_in WHERE email_sha256 = ? AND last_at > ?",
-            (name, now_us - FAILURES_KEPT_US),
+            "SELECT failures, last_at FROM failed_sign_in WHERE email_sha256 = ? AND last_at BETWEEN ? AND ?",
+            (name, now_us - FAILURES_KEPT_US + 1, now_us + CLOCK_SLACK_US),
         ).fetchone()
         counts += (0, 0) if row is None else row
     return Failures(*counts)

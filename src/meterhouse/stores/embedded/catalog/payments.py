@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from meterhouse.model.audit import Action, Write
+from meterhouse.model.clock import CLOCK_SLACK_US
 from meterhouse.model.errors import PaymentNotFound
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.once import Once
@@ -109,10 +110,12 @@ class SqlitePayments:
         return await self._database.write(work)
 
     async def unfulfilled(self, for_us: int, but: Collection[str], most: int) -> Sequence[tuple[int, str]]:
+        now_us = to_microseconds(self._now())
         found = self._database.reader().execute(
             "SELECT scope_id, id FROM payment_intent WHERE status = 'succeeded' AND fulfilled_at IS NULL"
-            " AND updated_at <= ? AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY updated_at LIMIT ?",
-            (to_microseconds(self._now()) - for_us, msgspec.json.encode(but), most),
+            " AND NOT updated_at BETWEEN ? AND ?"  # a clock that was ahead may have written it
+            " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY updated_at LIMIT ?",
+            (now_us - for_us + 1, now_us + CLOCK_SLACK_US, msgspec.json.encode(but), most),
         )
         return [(scope_id, ref) for scope_id, ref in found.fetchall()]
 

@@ -200,16 +200,24 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
         _replace(connection, caller, former, again, Action.PURCHASE_REACTIVATED)
         return again
     ref = free_ref(Prefix.PURCHASE, lambda ref: find(connection, scope_id, ref) is not None)
-    purchase = bought(sale, ref, now_us, trial=former is None)
+    # Not before the customer, whom a clock that was ahead may have made: `_former` must find it again.
+    (made_at,) = connection.execute(
+        "SELECT coalesce(max(created_at), 0) FROM customer WHERE scope_id = ? AND ref = ?",
+        (scope_id, sale.customer_ref),
+    ).fetchone()
+    purchase = bought(sale, ref, max(now_us, made_at), trial=former is None)
     insert(connection, scope_id, [purchase])
-    has_begun(connection, now_us)
     note(connection, caller, now_us, Write(Action.PURCHASE_CREATED, ref, None, purchase))
     return purchase
 
 
-def has_begun(connection: sqlite3.Connection, at: int) -> None:
-    """Whatever happens to the machine's clock, the ledger's is not before a purchase or its customer."""
-    connection.execute("UPDATE purchase_clock SET at = max(at, ?)", (at,))
+def newest(connection: sqlite3.Connection, scope_id: int, customer_ref: str) -> int:
+    """Return when the newest purchase was made in the name of a ref, also by its last owner; 0 for never."""
+    (at,) = connection.execute(
+        "SELECT coalesce(max(created_at), 0) FROM purchase WHERE scope_id = ? AND customer_ref = ?",
+        (scope_id, customer_ref),
+    ).fetchone()
+    return int(at)
 
 
 def _former(connection: sqlite3.Connection, scope_id: int, sale: Sale) -> Purchase | None:

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from meterhouse.model.audit import Action, Write
+from meterhouse.model.clock import CLOCK_SLACK_US, is_ahead
 from meterhouse.model.errors import NotSignedIn
 from meterhouse.model.event import to_microseconds
 from meterhouse.model.operator import (
@@ -49,7 +50,7 @@ class _Row(Struct, frozen=True):
         return min(self.expires_at, self.used_at + SESSION_IDLE_US)
 
     def is_open(self, now_us: int) -> bool:
-        return now_us < self.ends_at
+        return now_us < self.ends_at and not is_ahead(self.opened_at, now_us)
 
     @property
     def id(self) -> str:
@@ -68,7 +69,9 @@ class SqliteSessions:
 
         def work(connection: sqlite3.Connection) -> None:
             of_provider = provider_ref(connection, provider)
-            connection.execute("DELETE FROM sign_in_link WHERE expires_at <= ?", (now_us,))
+            connection.execute(
+                "DELETE FROM sign_in_link WHERE NOT expires_at BETWEEN ? AND ?", _link_expiries(now_us)
+            )
             connection.execute(
                 "INSERT INTO sign_in_link (sha256, provider_ref, expires_at) VALUES (?, ?, ?)",
                 (link_sha256, of_provider, now_us + LINK_LIFE_US),
@@ -83,8 +86,9 @@ class SqliteSessions:
 
         def work(connection: sqlite3.Connection) -> Session:
             row = connection.execute(
-                "DELETE FROM sign_in_link WHERE sha256 = ? AND expires_at > ? RETURNING provider_ref",
-                (link_sha256, now_us),
+                "DELETE FROM sign_in_link WHERE sha256 = ? AND expires_at BETWEEN ? AND ?"
+                " RETURNING provider_ref",
+                (link_sha256, *_link_expiries(now_us)),
             ).fetchone()
             if row is None:
                 raise NotSignedIn
@@ -113,7 +117,7 @@ class SqliteSessions:
         row = _row(connection, sha256, now_us)
         if row is None:
             return None
-        if now_us - row.used_at >= _USE_NOTED_US:
+        if abs(now_us - row.used_at) >= _USE_NOTED_US:  # it may have been used while the clock was ahead
             self._note_use(sha256, now_us)
         return _session(connection, row)
 
@@ -160,11 +164,20 @@ class SqliteSessions:
         self._database.submit(Job(work=write, deliver=lambda _: None))
 
 
+def _link_expiries(now_us: int) -> tuple[int, int]:
+    """Return the earliest and the latest expiry of a link that is open now."""
+    return now_us + 1, now_us + LINK_LIFE_US + CLOCK_SLACK_US
+
+
 def _open(connection: sqlite3.Connection, row: _Row) -> Session:
     """Keep a new session, and forget those that nobody can use any more."""
     connection.execute(
-        "DELETE FROM session WHERE opened_at <= ? OR used_at <= ?",
-        (row.opened_at - SESSION_LIFE_US, row.opened_at - SESSION_IDLE_US),
+        "DELETE FROM session WHERE NOT opened_at BETWEEN ? AND ? OR used_at <= ?",
+        (
+            row.opened_at - SESSION_LIFE_US + 1,
+            row.opened_at + CLOCK_SLACK_US,
+            row.opened_at - SESSION_IDLE_US,
+        ),
     )
     connection.execute(
         "INSERT INTO session (sha256, provider_ref, operator_ref, opened_at, used_at) VALUES (?, ?, ?, ?, ?)",

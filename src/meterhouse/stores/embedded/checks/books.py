@@ -191,8 +191,11 @@ def _newest(connection: sqlite3.Connection) -> int:
 
 def _clock(newest: int, now: datetime) -> Finding:
     if newest - to_microseconds(now) > _CLOCK_SLACK_US:
+        seconds = (newest - to_microseconds(now)) // 1_000_000
         sentence = (
-            f"the newest event came at {from_microseconds(newest):%Y-%m-%d %H:%M:%S} UTC, still to come"
+            f"the newest event came at {from_microseconds(newest):%Y-%m-%d %H:%M:%S} UTC, "
+            f"{seconds} seconds from now: the clock is behind now, or was ahead then"
         )
-        return Finding("clock", Health.PROBLEM, sentence, "Set the clock; is it synchronised?")
+        remedy = "Synchronise the clock. If it was ahead, see `Clocks` in docs/operating.md."
+        return Finding("clock", Health.PROBLEM, sentence, remedy)
     return Finding("clock", Health.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, after the newest event")
