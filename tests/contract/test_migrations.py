@@ -204,6 +204,8 @@ FROZEN = {
     "0012_payments.sql": "adc6dc63223c21fa",
     "0013_repair_purchases.sql": "5cb58fdefc4062ef",
     "0014_log_chain.sql": "10254aeb4f2dcb0c",
+    "0015_rights_and_retention.sql": "1aa992553e66ff6e",
+    "0016_clock.sql": "4c2489083ca091c5",
 }
 """SHA-256 of each migration, its first 16 digits. A migration that is on the main branch never changes: a
 database that has run it would keep the earlier form. Add a new migration instead."""
