@@ -28,14 +28,14 @@ class _Watched:
         self._receive = receive
         self._send = send
         self._is_read = False
-        self._is_answered = False
+        self._answered = asyncio.Event()
 
     async def run(self) -> None:
         answer = asyncio.ensure_future(self._app(self._scope, self._request, self._note))
         gone = asyncio.ensure_future(self._gone())
         try:
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done() and self._is_answered:  # what follows an answer is done all the same
+            if not answer.done() and self._answered.is_set():  # what follows an answer is done all the same
                 await answer
         finally:
             if not answer.done():
@@ -47,13 +47,15 @@ class _Watched:
             answer.result()
 
     async def _request(self) -> Message:
-        if self._is_read:
-            await asyncio.Future()  # the connection ends with the cancellation
+        if self._is_read:  # a streamed answer looks for the end of its connection
+            await self._answered.wait()
+            return {"type": "http.disconnect"}
         self._is_read = True
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def _note(self, message: Message) -> None:
-        self._is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._answered.set()
         await self._send(message)
 
     async def _gone(self) -> None:
