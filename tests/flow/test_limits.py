@@ -211,7 +211,7 @@ async def test_a_clock_that_was_set_back_before_a_start_changes_no_period(tmp_pa
         sold = ok(await client.post("/v1/sdk/products/prd_ai_assistant/plans", json=made), 201)["reference"]
         ok(await client.post("/v1/sdk/activate", json=other | {"planRef": sold}))
         (later,) = ok(await client.get("/v1/sdk/purchases/product/prd_ai_assistant"))["purchases"]
-        assert later["startDate"] == "2026-11-10T00:00:00.000Z"  # when time had last been told, not before
+        assert later["startDate"] == "2026-11-01T00:00:00.000Z"  # when its customer was made, not before
 
 
 async def test_a_clock_that_is_set_back_gives_nothing_twice(timed: tuple[Clock, Client]) -> None:
