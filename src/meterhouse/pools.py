@@ -81,9 +81,11 @@ PASSWORDS: Final = Pool("passwords", threads=2, waiting=20)
 """Hashing, two at a time: a hash takes 64 MB."""
 BODIES: Final = Pool("bodies", threads=2, waiting=200)
 """Decompression of large bodies."""
+MALFORMED: Final = Pool("malformed", threads=1, waiting=50)
+"""Finding the faults of large bodies that cannot be read: a second or two each."""
 MAINTENANCE: Final = Pool("maintenance", threads=2, waiting=1_000)
 """Repairs."""
-POOLS: Final = (LOOKUPS, PAGES, SEARCHES, LEDGER, CONSUMER, CALLS, PASSWORDS, BODIES, MAINTENANCE)
+POOLS: Final = (LOOKUPS, PAGES, SEARCHES, LEDGER, CONSUMER, CALLS, PASSWORDS, BODIES, MALFORMED, MAINTENANCE)
 
 
 class _Load(Collector):

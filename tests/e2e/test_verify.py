@@ -100,7 +100,7 @@ def cut_the_tail(data: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "named"),
     [
-        (sql("UPDATE log SET first_number = first_number + 1 WHERE position = 2"), "record 2"),
+        (sql("UPDATE log SET first_number = first_number + 1 WHERE position = 2"), "ecord 2 "),
         (sql("DELETE FROM log WHERE position = 3"), "3"),
         (sql("UPDATE ingest_tally SET events = events + 1 WHERE code = 'stored'"), "tally"),
         (cut_the_tail, "the log has lost its end"),

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from meterhouse import pools
 from meterhouse.model.errors import LogDamaged, LogUnavailable
 from meterhouse.stores.embedded import chain
 from meterhouse.stores.embedded.database import Database
@@ -38,7 +39,7 @@ async def cover(database: Database) -> None:
     while True:
         begun = time.monotonic()
         try:
-            made = await asyncio.to_thread(_next, database)
+            made = await pools.MAINTENANCE.run(_next, database)
         except (LogDamaged, sqlite3.Error) as error:
             _logger.error("log_not_covered", error=str(error))  # noqa: TRY400 - the sentence says it all
             return
