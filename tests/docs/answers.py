@@ -43,7 +43,8 @@ def lasting(answer: str, typed: str) -> object:
     """Return a JSON answer without what the server makes anew in each run, to be compared.
 
     Of references, sessions and secrets the kind is left, and which of them are the same; of times to the
-    millisecond and of the current month, that there is one. What the reader has `typed` comes back as it was typed.
+    millisecond and of the current month, that there is one. What the reader has `typed` comes back as it was
+    typed.
     Raises JSONDecodeError: it is something else than JSON.
     """
     made: list[str] = []
