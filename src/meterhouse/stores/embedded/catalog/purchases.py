@@ -214,7 +214,7 @@ def activate(connection: sqlite3.Connection, caller: Caller, sale: Sale, now_us:
 def newest(connection: sqlite3.Connection, scope_id: int, customer_ref: str) -> int:
     """Return when the newest purchase was made in the name of a ref, also by its last owner; 0 for never."""
     (at,) = connection.execute(
-        "SELECT coalesce(max(created_at), 0) FROM purchase WHERE scope_id = ? AND customer_ref = ?",
+        f"SELECT coalesce(max({_TIME}), 0) FROM purchase WHERE scope_id = ? AND customer_ref = ?",
         (scope_id, customer_ref),
     ).fetchone()
     return int(at)
