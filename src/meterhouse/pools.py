@@ -42,7 +42,7 @@ class Pool:
         return max(self._unfinished - self.threads, 0)
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return the result of `work`, which runs in a thread of the pool. Raises what it raises.
+        """Return the result of `work`, which runs in a thread of the pool. Its errors are raised here.
 
         A caller that is cancelled takes queued work back; work that runs already runs to its end.
         Raises Overloaded: the queue is full, and nothing was done.

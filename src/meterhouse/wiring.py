@@ -93,7 +93,7 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Open the stores, build the service on them, and close them afterwards.
 
-    now: its clock; None: a steady one. live: takes payments in live, in the place of what the settings say.
+    now: its clock; None: a steady one. live: the processor of live payments; None: the settings' own.
     Raises RuntimeError with a sentence for the operator, as when the data directory is in use.
     """
     data = Path(settings.data)
@@ -209,9 +209,9 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 def _open_stores(data: Path, stack: ExitStack) -> tuple[Database, KeyIndex, Accounts]:
-    """Open what the log is put together from, after finishing what a crash left half done.
+    """Open database, key index and ledger, after finishing swaps that a crash interrupted.
 
-    Raises RuntimeError with a sentence: the log is gone, and what was made from it is not.
+    Raises RuntimeError with a sentence: the log is gone, and its projections are not.
     """
     swap.finish(data)
     rebuild.discard(data / rebuild.BESIDE)
@@ -219,7 +219,7 @@ def _open_stores(data: Path, stack: ExitStack) -> tuple[Database, KeyIndex, Acco
     database = stack.enter_context(closing(Database(data / "meterhouse.db")))
     index = stack.enter_context(closing(KeyIndex(data / "keys")))
     accounts = stack.enter_context(closing(Accounts(data / _LEDGER)))
-    stack.callback(database.close)  # before the others: what waits is still stored
+    stack.callback(database.close)  # before the others: queued submissions are still stored
     (end,) = database.reader().execute("SELECT coalesce(max(position), 0) FROM log").fetchone()
     swap.check_log_has_records(data, end, {"key index": index.position, "ledger": accounts.position})
     return database, index, accounts

@@ -21,7 +21,7 @@ FIRST = "event_number = (SELECT min(event_number) FROM event)"
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory whose server was killed, with events, usages and credits."""
+    """A directory of a killed server, with events, usages and credits."""
     data = tmp_path_factory.mktemp("verify") / "data"
     with Server(data) as server:
         key = server.key()

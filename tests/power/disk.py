@@ -16,7 +16,7 @@ SECTORS = (512, 4096)
 
 
 class Loss(StrEnum):
-    """What happens to changes that were not synced."""
+    """The fate of changes that were not synced."""
 
     NOTHING = "nothing lost"
     """As `kill -9`: the state is a prefix of the recording."""

@@ -1,4 +1,4 @@
-"""What a power cut may leave, for a few writes that can be looked at one by one."""
+"""The states that a power cut may leave, for a few writes that are checked one by one."""
 
 import random
 

@@ -102,6 +102,6 @@ def try_one(
 
 
 def _prepare() -> None:
-    """Log nothing; and leave what is imported out of the garbage collector's sight."""
+    """Log nothing, and keep imported modules out of garbage collection."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     gc.freeze()

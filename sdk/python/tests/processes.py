@@ -58,5 +58,5 @@ def deliver(stand_in: StandInOnPort, spool_dir: Path) -> None:
 
 
 def lanes(spool_dir: Path) -> list[Path]:
-    """What waits on disk, of every key."""
+    """The events that wait on disk, of every key."""
     return [*spool_dir.rglob("lock"), *spool_dir.rglob("*.ndjson")]

@@ -126,7 +126,7 @@ def test_a_live_key_does_not_send_sandbox_events_of_its_provider(
 def test_a_new_key_waits_for_the_server_to_name_its_provider(
     server: Server, ours: Provider, theirs: Provider, tmp_path: Path
 ) -> None:
-    """While the server is away, nobody can say whose the events are; they wait, and are then sent once."""
+    """While the server is away, the provider of the events is unknown; they wait, and are then sent once."""
     type_ = leave_five_events(tmp_path / "spool", server.url, ours.key())
     rotated, foreign = ours.client(ours.key()), theirs.client(theirs.key())
     server.kill()

@@ -41,7 +41,7 @@ def serve(
     """Serve until told to stop (SIGTERM or Ctrl-C). Everything it keeps is in the data directory."""
     settings = load(data=data, host=host, port=port)
     _share_arenas()
-    os.umask(0o077)  # whatever is made in the data directory is for this user alone
+    os.umask(0o077)  # new files of the data directory are for this user alone
     with sentences(), closing(_listen(settings)) as listener:
         run(_serve(settings, listener))
 

@@ -1,4 +1,4 @@
-"""Giving up a read whose caller has gone away: nobody would see the answer that the work is for."""
+"""Cancels a read when its caller disconnects: nobody would see the answer."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ class _Watched:
         gone = asyncio.ensure_future(self._gone())
         try:
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done() and self._answered.is_set():  # what follows an answer is done all the same
+            if not answer.done() and self._answered.is_set():  # work after the answer is still finished
                 await answer
         finally:
             if not answer.done():

@@ -49,7 +49,7 @@ class SignIn:
         Raises NotSignedIn: wrong, or barred after too many wrong ones; Overloaded: too many from there.
         """
         network = _network(address)
-        await self._check_bar(email, network)  # first: who is barred takes nobody's turn
+        await self._check_bar(email, network)  # first: a barred caller takes no turn
         async with self._turns.turn(network), self._lock(email):
             await self._check_bar(email, network)
             kept = await self._operators.password_hash(email)

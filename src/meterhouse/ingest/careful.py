@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def carefully(body: bytes, read: Callable[[bytes], T], explain: Callable[[bytes], T]) -> T:
-    """Return what `read` makes of the body or, where it raises ValidationFailed, what `explain` makes of it.
+    """Return the result of `read` or, where it raises ValidationFailed, the result of `explain`.
 
     explain: takes long for a large body that is malformed. Such bodies are read one at a time in a thread of
     their own, so that other requests are answered meanwhile. Raises Overloaded: too many of them wait.

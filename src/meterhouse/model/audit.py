@@ -1,4 +1,4 @@
-"""The audit: who wrote what in the catalog, and when. Entries never change; old ones are deleted."""
+"""The audit of writes in the catalog: actor, action and time. Entries never change; old ones are deleted."""
 
 from enum import StrEnum
 from hashlib import sha256

@@ -21,7 +21,7 @@ class Scope(Struct, frozen=True):
 
 
 class Rights(StrEnum):
-    """What a caller may do, and what a route needs. Full rights have the other two in them."""
+    """The rights that a key has, and that a route needs. FULL includes the other two."""
 
     FULL = "full"
     READ = "read"

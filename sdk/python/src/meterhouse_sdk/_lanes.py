@@ -52,7 +52,7 @@ class Spool:
         """Ask the server for the provider of this key, once in a process, when it is not known."""
         if not self._asked:
             self._asked = True
-            with suppress(MeterhouseError, OSError):  # what is sent does not depend on it
+            with suppress(MeterhouseError, OSError):  # the request is sent in any case
                 self._learn_provider(client)
 
     def _learn_provider(self, client: Meterhouse) -> None:

@@ -1,4 +1,4 @@
-"""What the front refuses in the headers of a request. Pure: no connection, no clock."""
+"""Checks of the headers of a request. Pure: no connection, no clock."""
 
 from collections.abc import Sequence
 from typing import Final

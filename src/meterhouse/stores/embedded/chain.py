@@ -123,7 +123,7 @@ def _next(rows: sqlite3.Cursor, last: int) -> _Row | None:
 
 
 def _unreadable(error: sqlite3.Error, position: int) -> Exception:
-    """Return what to raise: the error itself where the disk failed, and not the record."""
+    """Return the error to raise: the given one where the disk failed, else LogDamaged."""
     if is_disk_error(error) and error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
         return error
     return LogDamaged(position, f"SQLite cannot read it ({error})")

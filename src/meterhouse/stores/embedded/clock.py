@@ -19,7 +19,7 @@ _logger = structlog.get_logger()
 
 
 def machine_time() -> datetime:
-    """Return what the machine's clock says."""
+    """Return the time of the machine's clock."""
     return datetime.now(UTC)
 
 

@@ -42,7 +42,7 @@ class Commit:
 
     position, checksum, last_number, ledger: the log's, as they are before; once stored, as they are after it.
     mark: the first number of the record at `position`.
-    new_keys, changes, swept, opened_until: what key index and ledger take once it is on disk.
+    new_keys, changes, swept, opened_until: for key index and ledger, once the commit is on disk.
     """
 
     begun: bool = False
@@ -70,7 +70,7 @@ class CommitStore:
         """Write all that waits, inside a transaction; each gets its result or its error.
 
         An error while submissions are stored fails no recording, and the other way round.
-        Raises what the disk raises: nothing is stored.
+        Raises the disk's error: nothing is stored.
         """
         submissions = sum(isinstance(each.work, Submission) for each in commit.waiting)
         if submissions in (0, len(commit.waiting)):  # the transaction's own savepoint undoes it
@@ -256,7 +256,7 @@ def _is_of_all(error: Exception) -> bool:
 
 
 def _fail(commit: Commit, work: type[Submission | Recording], error: Exception) -> None:
-    """Give an error to everybody who waits for this kind of work, and forget its effects."""
+    """Give an error to every caller that waits for this kind of work, and forget its effects."""
     if work is Submission:
         commit.new_keys.clear()
     for each in commit.waiting:

@@ -65,7 +65,7 @@ class Job:
     """A piece of a transaction."""
 
     work: Callable[[sqlite3.Connection], None]
-    """Do the writes, on the writer's thread. What it raises undoes this job alone;
+    """Do the writes, on the writer's thread. An error undoes this job alone;
     an error of the disk fails the whole transaction."""
     deliver: Callable[[Exception | None], None]
     """Tell whoever waits, on the event loop's thread. None: the writes are on disk."""

@@ -93,7 +93,7 @@ class _Digests:
         self._checksums: list[bytes] = []
 
     def add(self, stored: chain.Stored, examined: Examined) -> LogDamaged | None:
-        """Take the next record; return what is damaged where a digest ends with it."""
+        """Take the next record; return the damage of a digest that ends with it."""
         self._checksums.append(stored.checksum)
         held = self._held.get(stored.position)
         if held is None:

@@ -16,9 +16,9 @@ def make_private(directory: Path) -> None:
         sync(made.parent)
 
 
-def sync(directory: Path) -> None:
-    """Return once the names in a directory are on disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Return once the content of a file, or the names in a directory, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -41,8 +41,8 @@ class Follower:
     it is not whole.
 
     name: of the part, for operators. options: of the database and of its keys.
-    unavailable: what reading and writing raise. heal: set aside a database that cannot be opened; where it
-    is False, opening raises whatever RocksDB raises.
+    unavailable: the error that reading and writing raise. heal: set aside a database that
+    cannot be opened; False: opening raises RocksDB's error.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Follower:
             self.begin_again(str(error))
 
     def require_whole(self) -> None:
-        """Raise what `unavailable` says while records of the log are missing here."""
+        """Raise `unavailable` while records of the log are missing here."""
         if not self.whole:
             raise self.unavailable
 
@@ -121,7 +121,7 @@ class Follower:
             raise self._failed("read", error, db) from error
 
     def put(self, entries: Mapping[bytes, bytes], position: int, mark: int = 0) -> None:
-        """Take what the log says up to `position`, all or nothing. Again is a no-op. mark: see `mark`.
+        """Apply changes of the log up to `position`, all or nothing. A repeat is a no-op. mark: see `mark`.
 
         Raises LogUnavailable: nothing was taken, `position` is as it was; see `reopen`.
         """

@@ -1,7 +1,7 @@
 """Key index and ledger are brought to the log's end at start, and made again from it when they are damaged.
 
 A short gap is closed before the server answers. A long one, as after damage, is closed in the background:
-until then whatever needs the part is 503, and everything else works. docs/decisions/0016-healing.md.
+until then requests that need the part are 503, and all others work. docs/decisions/0016-healing.md.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from meterhouse.stores.embedded.key_index import KeyIndex
 from meterhouse.stores.embedded.rebuild import UNREADABLE
 from meterhouse.stores.embedded.records import keys_of
 
-_SHORT_EVENTS: Final = 200_000  # what a crash leaves is less; about a second
+_SHORT_EVENTS: Final = 200_000  # a crash leaves fewer; about a second
 _EVENTS_PER_SECOND: Final = {"key index": 200_000, "ledger": 60_000}  # of one core, for the sentence at start
 _ONCE_IN_SECONDS: Final = 3_600.0
 _LOOK_SECONDS: Final = 0.25
@@ -42,7 +42,7 @@ class _StoppedError(Exception):
 
 @dataclass(slots=True)
 class _Part:
-    """take: gives the follower what a connection sees of the log after its position."""
+    """take: gives the follower the records after its position that a connection sees."""
 
     follower: Follower
     take: Callable[[sqlite3.Connection, Report], object]
@@ -67,7 +67,7 @@ class Healing:
         )
 
     def start(self) -> None:
-        """Set aside what is not of this log, and close gaps that are short. Long ones are `run`'s.
+        """Set aside projections of another log, and close short gaps. `run` closes long ones.
 
         Raises LogDamaged: a record in a short gap is.
         """
@@ -87,7 +87,7 @@ class Healing:
                 _logger.error("projection_behind", projection=follower.name, error=_text(error))  # noqa: TRY400
 
     def sentences(self) -> Sequence[str]:
-        """Return for each part that is being made: what does not work meanwhile, and about how long."""
+        """Return a sentence for each part that is being rebuilt: the routes that wait, and about how long."""
         reader = self._database.reader()
         behind = [each.follower for each in self._parts if not each.follower.whole]
         return [_sentence(each.name, _events_after(reader, each.position)) for each in behind]
@@ -95,7 +95,7 @@ class Healing:
     def catch_up(self) -> None:
         """Close every gap, however long it takes. For commands, which have the directory alone.
 
-        Raises LogUnavailable, or what reading a damaged log raises.
+        Raises LogUnavailable, LogDamaged, or one of UNREADABLE.
         """
         for part in self._parts:
             self._catch_up(part, self._database.reader())
@@ -122,7 +122,7 @@ class Healing:
                 raise LogUnavailable from error
 
     async def run(self) -> None:
-        """Make again whatever is damaged or behind, for as long as the server runs."""
+        """Rebuild each part that is damaged or behind, for as long as the server runs."""
         try:
             await asyncio.gather(*(self._watch(part) for part in self._parts))
         finally:
@@ -159,7 +159,7 @@ class Healing:
         return True
 
     async def _heal(self, part: _Part) -> None:
-        """Raises LogUnavailable, or what reading a damaged log raises; then it is to be tried again."""
+        """Raises LogUnavailable, LogDamaged, or one of UNREADABLE; the caller tries again."""
         follower = part.follower
         why = follower.damage
         if why is not None:

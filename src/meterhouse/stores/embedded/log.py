@@ -39,8 +39,8 @@ class SqliteLog:
 
     Usage events and what the ledger records share commits, positions and the key index.
     clock: microseconds since 1970.
-    Opening gives key index and ledger whatever they had not yet written when the process ended; a long way
-    behind, or damaged, they are `healing`'s, which somebody must run.
+    Opening gives key index and ledger the records that they lack. Where they are damaged or far behind,
+    `healing` does so; the caller runs it.
     """
 
     def __init__(

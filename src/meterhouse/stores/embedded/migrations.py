@@ -105,7 +105,7 @@ def _told(key: tuple[str, str], expected: _Parts, found: _Parts) -> str:
 
 
 def _body(connection: sqlite3.Connection, script: str) -> str:
-    """Return what a script is to run on a database: nothing where its condition does not hold."""
+    """Return the statements of a script for a database: none where its condition does not hold."""
     first, _, _ = script.partition("\n")
     if first.startswith(_ONLY_IF) and connection.execute(first.removeprefix(_ONLY_IF)).fetchone() is None:
         return "SELECT 1"

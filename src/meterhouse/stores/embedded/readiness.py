@@ -26,7 +26,7 @@ _logger = structlog.get_logger()
 
 
 class Readiness:
-    """Tries each part. One trial answers everybody who asks within a second.
+    """Tries each part. One trial answers every caller within a second.
 
     The log and the catalog: a record is stored and taken back, and the heartbeat is committed, on the
     writer's thread. Key index and ledger: whole, up to the log's end, readable, and their disk takes a file.
@@ -76,7 +76,7 @@ class Readiness:
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
                 await self._parts[name]()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the part does not work
+        except Exception as error:  # noqa: BLE001 - any error means that the part does not work
             _logger.warning(
                 "not_ready", part=name, error=str(error.__cause__ or error) or type(error).__name__
             )

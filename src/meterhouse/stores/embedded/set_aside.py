@@ -22,7 +22,7 @@ def set_aside(path: Path) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete a file or a directory, or what is left of it."""
+    """Delete a file or a directory, also one that was deleted in part."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -34,7 +34,7 @@ def swap_directory(path: Path) -> None:
 
 
 def finish(data: Path) -> None:
-    """Finish or remove what a crash left of a swap."""
+    """Finish or remove a swap that a crash interrupted."""
     for path in (data / name for name in _DIRECTORIES):
         old = path.with_name(path.name + _OLD)
         if old.exists() and not path.exists() and fresh(path).exists():
@@ -45,7 +45,7 @@ def finish(data: Path) -> None:
 
 
 def leftovers(data: Path) -> list[Path]:
-    """Return what `finish` would finish or remove."""
+    """Return the paths that `finish` would finish or remove."""
     beside = [data / f"{name}{end}" for name in _DIRECTORIES for end in (_FRESH, _OLD)]
     return [path for path in beside if path.exists()]
 
@@ -88,7 +88,7 @@ REMEDY: Final = (
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a file or of what a directory holds; 0 where there is nothing."""
+    """Return the bytes of a file, or of all files in a directory; 0 where it is missing."""
     if path.is_dir():
         return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
     return path.stat().st_size if path.exists() else 0

@@ -147,7 +147,7 @@ class Book:
                 self._lapse((entry.scope_id, hold.customer_ref), entry.at)
 
     def changes(self, state: LedgerState) -> Changes:
-        """Return what is other than it was. state: the ledger's, after these changes."""
+        """Return the changed rows. state: the ledger's, after these changes."""
         return self._rows.changes(state, self.swept)
 
     # --- accounts

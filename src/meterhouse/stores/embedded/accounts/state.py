@@ -39,7 +39,7 @@ class Accounts:
         self.look_again()
 
     def look_again(self) -> None:
-        """Read what is kept in memory, after the database was opened."""
+        """Read the state that is kept in memory, after the database was opened."""
         try:
             self.swept = layout.to_swept(self.follower.get(layout.SWEPT))
         except LedgerUnavailable:  # it is damaged, and will be made again

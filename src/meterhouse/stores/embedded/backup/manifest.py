@@ -1,13 +1,14 @@
 """manifest.json: the list of a backup's files. Renaming it into place makes a backup valid."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
+
+from meterhouse.stores.embedded.directories import sync
 
 NAME: Final = "manifest.json"
 _FORMAT: Final = 1
@@ -121,15 +122,6 @@ def check(directory: Path, file: StoredFile) -> None:
         raise RuntimeError(f"{path} is missing: the backup is not complete. Use another backup.") from None
     if found != file:
         raise RuntimeError(f"{path} is damaged: its checksum does not match. Use another backup.")
-
-
-def sync(path: Path) -> None:
-    """Write a file, or the names in a directory, to the disk."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _encode(manifest: Manifest) -> bytes:

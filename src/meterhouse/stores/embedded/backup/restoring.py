@@ -13,6 +13,7 @@ from msgspec import Struct
 from meterhouse.model.event import Kind
 from meterhouse.stores.embedded.backup import copying, manifest
 from meterhouse.stores.embedded.backup.manifest import Manifest
+from meterhouse.stores.embedded.directories import sync
 from meterhouse.stores.embedded.directory_lock import DirectoryLock
 from meterhouse.stores.embedded.records import unpack
 
@@ -67,9 +68,9 @@ def restore(
         shutil.copyfile(source / found.catalog.name, partial)
         _fill(source, found, position, partial, lambda reached: report(reached, position))
         events = _check(partial, position)
-        manifest.sync(partial)
+        sync(partial)
         partial.rename(data / _DATABASE)
-        manifest.sync(data)
+        sync(data)
     return Restored(position, found.position, events)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from meterhouse.stores.embedded.backup import copying, manifest
 from meterhouse.stores.embedded.backup.manifest import Manifest, Segment
+from meterhouse.stores.embedded.directories import sync
 from meterhouse.stores.embedded.directory_lock import DirectoryInUse, DirectoryLock
 
 _LOCK: Final = "lock"
@@ -74,9 +75,9 @@ def _write(
         if copied != wanted:
             raise RuntimeError(f"The copy of the log has {copied}, and the log {wanted}. Try again.")
         path = unnamed.rename(target / f"log-{wanted.first}-{wanted.last}.db")
-        manifest.sync(path)
+        sync(path)
         segments = (*segments, Segment(manifest.stored(path), wanted.first, wanted.last, wanted.events))
-    manifest.sync(catalog)
+    sync(catalog)
     return manifest.new(
         number=number,
         version=version("meterhouse"),

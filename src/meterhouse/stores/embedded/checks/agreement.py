@@ -1,4 +1,4 @@
-"""`meterhouse verify`: whether key index and ledger say what the log says.
+"""`meterhouse verify`: compares key index and ledger with the log.
 
 Each is made again from the log in a directory of its own, and compared key by key.
 """

@@ -67,7 +67,7 @@ def permissions(data: Path) -> Finding:
 def leftovers(data: Path, *, in_use: bool) -> Iterator[Finding]:
     """Yield a warning for each thing that an accident left behind.
 
-    in_use: a server or a rebuild has the directory, whose files of the moment are no leftovers.
+    in_use: a server or a rebuild has the directory; its temporary files are no leftovers.
     """
     for path in sorted(data.glob("*.unreadable-*")):
         sentence = f"{path.name} was set aside because it could not be read ({_gigabytes(_size(path))})"
@@ -103,7 +103,7 @@ def _file_system_of(path: Path) -> str:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a file, or of what a directory holds."""
+    """Return the bytes of a file, or of all files in a directory."""
     try:
         if path.is_dir():
             return sum(file.stat().st_size for file in path.rglob("*"))
